@@ -1,0 +1,1 @@
+"""Areas, rules and time windows. Knows no streams and no Redis."""

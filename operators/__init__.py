@@ -1,0 +1,1 @@
+"""Columns in, verdicts and alerts out. Does no I/O."""

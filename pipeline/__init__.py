@@ -1,0 +1,1 @@
+"""How it runs: clock, sources, flow, engine, daemon, commands."""

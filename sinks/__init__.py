@@ -1,0 +1,1 @@
+"""Where results go: these modules only encode and deliver."""
