@@ -1,0 +1,1 @@
+"""What the program costs: the worlds, the yardsticks and the table that `make bench` prints."""

@@ -1,0 +1,1 @@
+"""Tests of areas, rules and time windows."""

@@ -1,0 +1,1 @@
+"""Tests of the program as it runs: sources, flow, daemon, commands."""
