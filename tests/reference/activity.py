@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from tests.reference.moments import EPOCH, MS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.reference.registry import Registry, Rule, Span, Subject
+from tests.reference.registry import Registry, Rule, Span, Subject
 
 DAY = timedelta(days=1)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.reference.moments import write_time
-
-if TYPE_CHECKING:
-    from tests.reference.records import Position
-    from tests.reference.registry import Registry
+from tests.reference.records import Position
+from tests.reference.registry import Registry
 
 TYPE = "fencewatch.alert."
 
@@ -43,59 +41,56 @@ def blake(*parts: str) -> str:
 
 
 class Teller:
-    """Writes alerts, each id once."""
+    """Writes alerts, each id once. `registry`: the version in force."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
         self.alerts: list[dict[str, Any]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
         self.ids: set[str] = set()
 
     def opened(
-        self,
-        registry: Registry,
-        subject_id: str,
-        episode: Episode,
-        occasion: Occasion,
-        distance_m: float | None = None,
-        *,
-        late: bool = False,
+        self, subject_id: str, episode: Episode, occasion: Occasion, distance_m: float | None = None, *, late: bool = False
     ) -> None:
         """An opening goes to the home region and the found region."""
-        found = registry.region_at(occasion.position)
-        episode.told |= {region for region in (home_of(registry, subject_id), found) if region is not None}
-        self.tell("opened", registry, subject_id, episode, occasion, episode.told, distance_m=distance_m, late=late)
+        episode.told |= self.home(subject_id) | self.found(occasion)
+        self.tell("opened", subject_id, episode, occasion, distance_m=distance_m, late=late)
 
-    def moved(self, registry: Registry, subject_id: str, episode: Episode, occasion: Occasion) -> None:
+    def moved(self, subject_id: str, episode: Episode, occasion: Occasion) -> None:
         """A found region that was not told yet: to all told so far and the new one. Nothing where there is none such."""
-        found = registry.region_at(occasion.position)
-        if found is None or found in episode.told:
-            return
-        episode.told.add(found)
-        self.tell("moved", registry, subject_id, episode, occasion, episode.told, new_region=found)
+        new = self.found(occasion) - episode.told
+        if new:
+            episode.told |= new
+            self.tell("moved", subject_id, episode, occasion, new_region=min(new))
 
     def cleared(
-        self, registry: Registry, subject_id: str, episode: Episode, occasion: Occasion, reason: str = "returned", *, late: bool = False
+        self, subject_id: str, episode: Episode, occasion: Occasion, reason: str = "returned", *, late: bool = False
     ) -> None:
         """A clear goes to every region its episode has told, and home."""
-        home = home_of(registry, subject_id)
-        regions = episode.told | ({home} if home is not None else set())
-        self.tell("cleared", registry, subject_id, episode, occasion, regions, reason=reason, late=late)
+        episode.told |= self.home(subject_id)
+        self.tell("cleared", subject_id, episode, occasion, reason=reason, late=late)
+
+    def home(self, subject_id: str) -> set[str]:
+        """The home region of a subject, if he has one."""
+        return {self.registry.subjects[subject_id].home_region} - {None}  # type: ignore[return-value]
+
+    def found(self, occasion: Occasion) -> set[str]:
+        """The region in which the occasion found him, if any."""
+        return {self.registry.region_at(occasion.position)} - {None}  # type: ignore[return-value]
 
     def tell(
         self,
         change: str,
-        registry: Registry,
         subject_id: str,
         episode: Episode,
         occasion: Occasion,
-        regions: set[str],
         *,
         new_region: str | None = None,
         reason: str | None = None,
         distance_m: float | None = None,
         late: bool = False,
     ) -> None:
-        """Write one alert, unless its id was written before."""
+        """Write one alert to the regions the episode has told, unless its id was written before."""
         key = (subject_id, episode.slot, str(episode.onset))
         alert_id = blake(*key, TYPE + change, *([] if new_region is None else [new_region]))
         if alert_id in self.ids:
@@ -103,35 +98,32 @@ class Teller:
         self.ids.add(alert_id)
         self.counts[episode.kind, change] += 1
         place = occasion.position
-        self.alerts.append({
-            "specversion": "1.0",
-            "id": alert_id,
-            "source": "fencewatch/reference",
-            "type": TYPE + change,
-            "dataschema": "urn:fencewatch:alert:1",
-            "time": write_time(occasion.time),
-            "subject": subject_id,
-            "data": {
-                "kind": episode.kind,
-                "level": episode.level,
-                "episode": blake(*key),
-                "rule": episode.rule,
-                "onset": write_time(episode.onset),
-                "reason": reason,
-                "lon": None if place is None else place.lon,
-                "lat": None if place is None else place.lat,
-                "accuracy_m": None if place is None else place.accuracy_m,
-                "distance_m": distance_m,
-                "home_region": home_of(registry, subject_id),
-                "found_region": registry.region_at(place),
-                "rules_version": registry.version,
-                "late": late,
-                "received": None if occasion.received is None else write_time(occasion.received),
-                "regions": sorted(regions),
-            },
-        })
-
-
-def home_of(registry: Registry, subject_id: str) -> str | None:
-    """The home region of a subject."""
-    return registry.subjects[subject_id].home_region
+        self.alerts.append(
+            {
+                "specversion": "1.0",
+                "id": alert_id,
+                "source": "fencewatch/reference",
+                "type": TYPE + change,
+                "dataschema": "urn:fencewatch:alert:1",
+                "time": write_time(occasion.time),
+                "subject": subject_id,
+                "data": {
+                    "kind": episode.kind,
+                    "level": episode.level,
+                    "episode": blake(*key),
+                    "rule": episode.rule,
+                    "onset": write_time(episode.onset),
+                    "reason": reason,
+                    "lon": None if place is None else place.lon,
+                    "lat": None if place is None else place.lat,
+                    "accuracy_m": None if place is None else place.accuracy_m,
+                    "distance_m": distance_m,
+                    "home_region": self.registry.subjects[subject_id].home_region,
+                    "found_region": self.registry.region_at(place),
+                    "rules_version": self.registry.version,
+                    "late": late,
+                    "received": None if occasion.received is None else write_time(occasion.received),
+                    "regions": sorted(episode.told),
+                },
+            }
+        )

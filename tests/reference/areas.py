@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from shapely import force_2d, transform
 from shapely.geometry import Point, shape
+from shapely.geometry.base import BaseGeometry
 
 from tests.reference.datum import to_wgs84
 from tests.reference.earth import circle, edges_of, metres_to_edges
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CONVERTED_SLACK_M = 1.0
 
@@ -25,7 +25,7 @@ class Area:
     WGS-84, 0.1 % of the radius (and a little) of a circle, a metre of a converted border.
     """
 
-    def __init__(self, area_id: str, geometry: Any, timezone: str | None, slack_m: float) -> None:
+    def __init__(self, area_id: str, geometry: BaseGeometry, timezone: str | None, slack_m: float) -> None:
         self.id = area_id
         self.shape = geometry
         self.timezone = timezone
@@ -54,9 +54,9 @@ def read_area(feature: dict[str, Any], datum_of_all: str) -> Area:
     datum = properties.get("datum") or datum_of_all
     slack_m = 0.0
     if datum != "wgs84":
-        geometry = transform(geometry, lambda corners: [to_wgs84(datum, lon, lat) for lon, lat in corners])
+        geometry = transform(geometry, lambda corners: np.array([to_wgs84(datum, lon, lat) for lon, lat in corners]))
         slack_m = CONVERTED_SLACK_M
-    if geometry.geom_type == "Point":
+    if isinstance(geometry, Point):
         radius_m = float(properties["radius_m"])
         geometry = circle(geometry.x, geometry.y, radius_m)
         slack_m += 0.001 * radius_m + 0.1

@@ -7,11 +7,15 @@ half-way between, and the distance to it is then taken on the ellipsoid; far awa
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pyproj import Geod
+from shapely import get_parts
 from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry
+
+Numbers = NDArray[np.float64]
 
 WGS84 = Geod(ellps="WGS84")
 E2 = WGS84.es
@@ -32,15 +36,15 @@ def circle(lon: float, lat: float, radius_m: float) -> Polygon:
     return Polygon(list(zip(lons, lats, strict=True)))
 
 
-def edges_of(shape: Any) -> np.ndarray[Any, Any]:
+def edges_of(shape: BaseGeometry) -> Numbers:
     """The edges of all rings of a polygon or multipolygon: rows of lon, lat, lon, lat."""
-    polygons = shape.geoms if shape.geom_type == "MultiPolygon" else [shape]
+    polygons = [part for part in get_parts([shape]) if isinstance(part, Polygon)]
     rings = [ring for polygon in polygons for ring in (polygon.exterior, *polygon.interiors)]
     corners = [np.asarray(ring.coords)[:, :2] for ring in rings]
     return np.concatenate([np.hstack([c[:-1], c[1:]]) for c in corners])
 
 
-def metres_to_edges(lon: float, lat: float, edges: np.ndarray[Any, Any]) -> float:
+def metres_to_edges(lon: float, lat: float, edges: Numbers) -> float:
     """Distance from a point to the nearest of some edges."""
     start = np.column_stack([(edges[:, 0] - lon + 180.0) % 360.0 - 180.0, edges[:, 1] - lat])
     along = edges[:, 2:] - edges[:, :2]
@@ -57,7 +61,7 @@ def metres_to_edges(lon: float, lat: float, edges: np.ndarray[Any, Any]) -> floa
     return nearest if nearest < FAR_M else searched(lon, lat, start, along, nearest)
 
 
-def searched(lon: float, lat: float, start: np.ndarray[Any, Any], along: np.ndarray[Any, Any], nearest: float) -> float:
+def searched(lon: float, lat: float, start: Numbers, along: Numbers, nearest: float) -> float:
     """The same by search along every edge on the ellipsoid."""
     low, high = np.zeros(len(start)), np.ones(len(start))
     for _ in range(6):
@@ -71,16 +75,14 @@ def searched(lon: float, lat: float, start: np.ndarray[Any, Any], along: np.ndar
     return nearest
 
 
-def at_shares(
-    lon: float, lat: float, start: np.ndarray[Any, Any], along: np.ndarray[Any, Any], share: np.ndarray[Any, Any]
-) -> np.ndarray[Any, Any]:
+def at_shares(lon: float, lat: float, start: Numbers, along: Numbers, share: Numbers) -> Numbers:
     """Distances from the point to one point of each edge, given by its share of the edge's length."""
     lons, lats = lon + start[:, 0] + share * along[:, 0], lat + start[:, 1] + share * along[:, 1]
     n = len(lons)
     return np.asarray(WGS84.inv(np.full(n, lon), np.full(n, lat), lons, lats)[2])
 
 
-def metres_per_degree(lat: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def metres_per_degree(lat: Numbers) -> tuple[Numbers, Numbers]:
     """Metres of one degree of longitude and of latitude, from the radii of curvature at the latitude."""
     phi = np.radians(lat)
     w = 1.0 - E2 * np.sin(phi) ** 2

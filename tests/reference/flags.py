@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tests.reference.alerts import Occasion
+from tests.reference.alerts import Occasion, Teller
 from tests.reference.contact import clear_flag, open_flag
 from tests.reference.earth import metres
-
-if TYPE_CHECKING:
-    from tests.reference.alerts import Teller
-    from tests.reference.records import Fix, Position
-    from tests.reference.registry import Registry
-    from tests.reference.standing import Standing
+from tests.reference.records import Fix, Position
+from tests.reference.standing import Standing
 
 BATTERY_HYSTERESIS_PCT = 5
 ASSUMED_ACCURACY_M = 30.0
 
 
-def device_flags(registry: Registry, teller: Teller, s: Standing, fix: Fix, position: Position | None) -> None:
+def device_flags(teller: Teller, s: Standing, fix: Fix, position: Position | None) -> None:
     """J11. True opens, an explicit false clears; at or below the threshold opens, 5 above it clears."""
     occasion = Occasion(fix.time, position, fix.arrival)
     battery = fix.battery_pct
-    low, critical = registry.general["battery_low_pct"], registry.general["battery_critical_pct"]
+    low, critical = teller.registry.general["battery_low_pct"], teller.registry.general["battery_critical_pct"]
     rows = (
         ("tamper", "red", fix.tamper is True, fix.tamper is False),
         ("separated", "red", fix.separated is True, fix.separated is False),
@@ -31,9 +25,9 @@ def device_flags(registry: Registry, teller: Teller, s: Standing, fix: Fix, posi
     )
     for slot, level, opens, clears in rows:
         if opens and slot not in s.flags:
-            open_flag(registry, teller, s, slot, level, occasion)
+            open_flag(teller, s, slot, level, occasion)
         elif clears:
-            clear_flag(registry, teller, s, slot, occasion)
+            clear_flag(teller, s, slot, occasion)
 
 
 def battery_says(battery: float | None, threshold: float) -> tuple[bool, bool]:
@@ -43,18 +37,18 @@ def battery_says(battery: float | None, threshold: float) -> tuple[bool, bool]:
     return battery <= threshold, battery >= threshold + BATTERY_HYSTERESIS_PCT
 
 
-def implausible(registry: Registry, teller: Teller, s: Standing, fix: Fix) -> bool:
+def implausible(teller: Teller, s: Standing, fix: Fix) -> bool:
     """J12, of an in-order fix and the one before. True where the distance is so near a threshold that rounding decides."""
     if fix.position is None or s.placed is None or s.placed_time is None:
         return False
     here, before = fix.position, s.placed
     excess = metres(before.lon, before.lat, here.lon, here.lat)
     excess -= sum(ASSUMED_ACCURACY_M if p.accuracy_m is None else p.accuracy_m for p in (here, before))
-    limits = (registry.general["max_speed_mps"] * (fix.time - s.placed_time) / 1000, registry.general["min_jump_m"])
+    limits = (teller.registry.general["max_speed_mps"] * (fix.time - s.placed_time) / 1000, teller.registry.general["min_jump_m"])
     occasion = Occasion(fix.time, fix.position, fix.arrival)
     if excess > limits[0] and excess >= limits[1]:
         if "implausible" not in s.flags:
-            open_flag(registry, teller, s, "implausible", "yellow", occasion)
+            open_flag(teller, s, "implausible", "yellow", occasion)
     else:
-        clear_flag(registry, teller, s, "implausible", occasion)
+        clear_flag(teller, s, "implausible", occasion)
     return any(abs(excess - limit) <= max(1.0, 0.01 * limit) for limit in limits)

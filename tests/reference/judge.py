@@ -6,25 +6,21 @@ order of the subject's records, then (in order) the edges since his last record,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tests.reference import contact, flags
 from tests.reference.activity import active_rules, edges
 from tests.reference.alerts import Episode, Occasion, Teller
 from tests.reference.late import Past, is_known
-from tests.reference.records import RejectedRecord, read_record
+from tests.reference.records import Fix, Position, RejectedRecordError, read_record
+from tests.reference.registry import Registry, Rule, Terms
 from tests.reference.report import Tally
 from tests.reference.slots import Slot
 from tests.reference.standing import Standing
-from tests.reference.verdicts import AREA, allow, judged_slots
+from tests.reference.verdicts import AREA, Judged, allow, judged_slots
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from tests.reference.records import Fix, Position
-    from tests.reference.registry import Registry, Rule
-    from tests.reference.verdicts import Judged
-
+Content = tuple[dict[str, tuple[str, Terms, list[str]]], Terms | None]
 KINDS = {"forbid": "entered_forbidden", "require": "absent"}
 
 
@@ -32,13 +28,17 @@ class Judge:
     """A replay in progress. `doubts`: the records (index among the lines) in whose judging a distance was near a threshold."""
 
     def __init__(self, registry: Registry, versions: Sequence[tuple[int, Callable[[], Registry]]]) -> None:
-        self.registry = registry
         self.versions = sorted(versions, key=lambda version: version[0])
         self.standings: dict[str, Standing] = {}
-        self.teller = Teller()
+        self.teller = Teller(registry)
         self.tally = Tally()
         self.index = 0
         self.doubts: set[int] = set()
+
+    @property
+    def registry(self) -> Registry:
+        """The version in force."""
+        return self.teller.registry
 
     # ---------------------------------------------------------------- the stream
 
@@ -52,7 +52,7 @@ class Judge:
             fix = read_record(line.rstrip(b"\r\n"))
             self.bring_versions(fix.arrival)
             self.accept(fix)
-        except RejectedRecord as reason:
+        except RejectedRecordError as reason:
             self.tally.rejected[str(reason)] += 1
             return
         self.tally.ignored.update(fix.ignored)
@@ -61,9 +61,9 @@ class Judge:
     def accept(self, fix: Fix) -> None:
         """Section 6: the two reasons that need the registry."""
         if fix.subject not in self.registry.subjects:
-            raise RejectedRecord("unknown_subject")
+            raise RejectedRecordError("unknown_subject")
         if fix.received is not None and fix.time - fix.received > self.registry.ms("future_tolerance_s"):
-            raise RejectedRecord("future")
+            raise RejectedRecordError("future")
 
     def finish(self, until: int | None) -> dict[str, Any]:
         """`--until` is a clock mark after the last record; nothing without it. Gives the report."""
@@ -71,7 +71,7 @@ class Judge:
         if until is not None:
             self.bring_versions(until)
             for s in self.standings.values():
-                contact.bring_deadlines(self.registry, self.teller, s, until + 1)
+                contact.bring_deadlines(self.teller, s, until + 1)
                 self.bring_edges(s, until)
         return self.tally.report(self.teller)
 
@@ -82,7 +82,7 @@ class Judge:
         s = self.standings.get(fix.subject)
         if s is None:
             s = self.standings[fix.subject] = Standing(fix.subject, fix.time, fix.arrival)
-        contact.bring_deadlines(self.registry, self.teller, s, fix.arrival)
+        contact.bring_deadlines(self.teller, s, fix.arrival)
         if s.last_time is not None and fix.time == s.last_time:
             same = place(fix.position) == place(s.last_position)
             self.take_out_of_order(s, fix, "duplicates" if same else "conflicts")
@@ -96,19 +96,19 @@ class Judge:
     def take_out_of_order(self, s: Standing, fix: Fix, what: str) -> None:
         """A record that moves no state: counted, and contact all the same."""
         self.tally.became[what] += 1
-        contact.hear(self.registry, self.teller, s, fix.arrival, s.placed)
-        contact.stale_opens(self.registry, self.teller, s, fix.arrival)
+        contact.hear(self.teller, s, fix.arrival, s.placed)
+        contact.stale_opens(self.teller, s, fix.arrival)
 
     def take_in_order(self, s: Standing, fix: Fix) -> None:
         """Edges since the last record, then the flags, then every slot."""
         if s.edges_done is not None:
             self.bring_edges(s, fix.time if fix.position is None else fix.time - 1)
         position = fix.position or s.placed
-        contact.hear(self.registry, self.teller, s, fix.arrival, position)
-        contact.stale_clears(self.registry, self.teller, s, fix.arrival, position)
-        contact.no_position(self.registry, self.teller, s, fix, position)
-        flags.device_flags(self.registry, self.teller, s, fix, position)
-        self.doubt(flags.implausible(self.registry, self.teller, s, fix))
+        contact.hear(self.teller, s, fix.arrival, position)
+        contact.stale_clears(self.teller, s, fix.arrival, position)
+        contact.no_position(self.teller, s, fix, position)
+        flags.device_flags(self.teller, s, fix, position)
+        self.doubt(flags.implausible(self.teller, s, fix))
         if s.last_time is not None:
             self.tally.gaps_ms.append(fix.time - s.last_time)
         s.last_time, s.last_position, s.last_in_order_arrival = fix.time, fix.position, fix.arrival
@@ -144,11 +144,11 @@ class Judge:
             slot.episode = Episode(question.slot, slot.pending_kind, question.terms.level, rule_id(question), slot.pending_since)
             slot.pending_since, slot.fines = None, 0
             s.past[question.slot].append(Past(slot.episode.onset, None))
-            self.teller.opened(self.registry, s.subject_id, slot.episode, occasion, verdict.distance_m)
+            self.teller.opened(s.subject_id, slot.episode, occasion, verdict.distance_m)
         elif change == "clears":
             self.close(s, slot, occasion, "returned")
         elif slot.episode is not None and not at_edge:
-            self.teller.moved(self.registry, s.subject_id, slot.episode, occasion)
+            self.teller.moved(s.subject_id, slot.episode, occasion)
 
     def kind_of_onset(self, s: Standing, slot: Slot, question: Judged, position: Position) -> str:
         """J8: `overstay` where the allow rules active at his last fine fix would have made this one fine."""
@@ -172,7 +172,7 @@ class Judge:
         """End an open episode, if there is one."""
         if slot.episode is None:
             return
-        self.teller.cleared(self.registry, s.subject_id, slot.episode, occasion, reason)
+        self.teller.cleared(s.subject_id, slot.episode, occasion, reason)
         next(past for past in s.past[slot.episode.slot] if past.end is None).end = occasion.time
         slot.episode = None
 
@@ -193,8 +193,8 @@ class Judge:
             kind = "left_area" if slot_id == AREA else KINDS[question.effect]
             episode = Episode(slot_id, kind, question.terms.level, rule_id(question), onset)
             occasion = Occasion(time, position, fix.arrival)
-            self.teller.opened(self.registry, s.subject_id, episode, occasion, verdict.distance_m, late=True)
-            self.teller.cleared(self.registry, s.subject_id, episode, occasion, late=True)
+            self.teller.opened(s.subject_id, episode, occasion, verdict.distance_m, late=True)
+            self.teller.cleared(s.subject_id, episode, occasion, late=True)
 
     # ---------------------------------------------------------------- edges
 
@@ -226,10 +226,10 @@ class Judge:
     def change_version(self, mark: int, new: Registry) -> None:
         """J7, a new registry version at the instant of a mark: what is before it comes first, under the old version."""
         old = self.registry
-        before: dict[str, Any] = {}
+        before: dict[str, Content] = {}
         for subject_id, s in list(self.standings.items()):
             instant = max(mark, s.last_time if s.last_time is not None else mark)
-            contact.bring_deadlines(old, self.teller, s, mark)
+            contact.bring_deadlines(self.teller, s, mark)
             self.bring_edges(s, instant - 1)
             s.deadline_floor = mark
             if subject_id not in new.subjects:
@@ -237,7 +237,7 @@ class Judge:
             else:
                 covered = s.edges_done is not None and s.edges_done >= instant
                 before[subject_id] = content(old, subject_id, active_rules(old, subject_id, instant if covered else instant - 1))
-        self.registry = new
+        self.teller.registry = new
         for subject_id, s in self.standings.items():
             instant = max(mark, s.last_time if s.last_time is not None else mark)
             active = active_rules(new, subject_id, instant)
@@ -253,7 +253,7 @@ class Judge:
         for slot in s.slots.values():
             self.close(s, slot, occasion, "rule_ended")
         for episode in s.flags.values():
-            self.teller.cleared(self.registry, s.subject_id, episode, occasion, "rule_ended")
+            self.teller.cleared(s.subject_id, episode, occasion, "rule_ended")
         del self.standings[s.subject_id]
 
     def doubt(self, doubtful: bool) -> None:  # noqa: FBT001 (reads as a sentence)
@@ -278,7 +278,7 @@ def without_vague_position(fix: Fix, max_accuracy_m: float) -> Fix:
     return fix if not vague else type(fix)(**{**vars(fix), "position": None})
 
 
-def content(registry: Registry, subject_id: str, active: Sequence[Rule]) -> Any:
+def content(registry: Registry, subject_id: str, active: Sequence[Rule]) -> Content:
     """What of the active rules makes a new version an edge: their ids and effects, the shapes of their areas, their policy."""
     rules = {rule.id: (rule.effect, rule.terms, sorted(area.shape.wkb_hex for area in rule.areas)) for rule in active}
     has_area = any(rule.effect == "allow" for rule in registry.rules_of(subject_id))

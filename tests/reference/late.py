@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tests.reference.registry import Terms
-    from tests.reference.verdicts import Word
+from tests.reference.registry import Terms
+from tests.reference.verdicts import Word
 
 QUARTER_HOUR_MS = 15 * 60 * 1000
 REMEMBERED = 4

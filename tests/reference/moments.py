@@ -12,6 +12,7 @@ EARLIEST = (datetime(1990, 1, 1, tzinfo=UTC) - EPOCH) // MS
 BEYOND = (datetime(2100, 1, 1, tzinfo=UTC) - EPOCH) // MS
 
 RFC_3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+MOST_DIGITS = 100
 DIGITS = re.compile(r"\d+", re.ASCII)
 
 
@@ -26,7 +27,7 @@ def read_time(value: object) -> int | None:
     if not isinstance(value, str):
         return None
     if DIGITS.fullmatch(value):
-        return int(value)
+        return int(value) if len(value) <= MOST_DIGITS else BEYOND
     return read_rfc_3339(value)
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,34 +45,35 @@ class Fix:
         return self.time if self.received is None else self.received
 
 
-class RejectedRecord(Exception):
-    """A record that is not judged; its text is the reason."""
+class RejectedRecordError(Exception):
+    """A record that is not judged; its text is one of REASONS."""
 
 
 def read_record(line: bytes) -> Fix:
-    """The fix a line holds. Raises RejectedRecord with the first of REASONS, up to `out_of_range`, that holds of it."""
+    """The fix a line holds. Raises RejectedRecordError with the first of REASONS, up to `out_of_range`, that holds of it."""
     if len(line) > LARGEST_RECORD:
-        raise RejectedRecord("too_large")
+        raise RejectedRecordError("too_large")
     record = decode(line)
     for name in ("subject", "time"):
         if record.get(name) is None:
-            raise RejectedRecord("missing_field")
-    lon, lat = record.get("lon"), record.get("lat")
-    if (lon is None) != (lat is None):
-        raise RejectedRecord("missing_field")
+            raise RejectedRecordError("missing_field")
+    place = [record.get("lon"), record.get("lat")]
+    if place.count(None) == 1:
+        raise RejectedRecordError("missing_field")
     subject, time = record["subject"], read_time(record["time"])
     if isinstance(subject, bool) or not isinstance(subject, str | int) or time is None:
-        raise RejectedRecord("wrong_type")
-    if lon is not None and not (is_number(lon) and is_number(lat)):
-        raise RejectedRecord("wrong_type")
+        raise RejectedRecordError("wrong_type")
+    if not all(degrees is None or is_number(degrees) for degrees in place):
+        raise RejectedRecordError("wrong_type")
     if not is_good_id(str(subject)):
-        raise RejectedRecord("bad_subject")
+        raise RejectedRecordError("bad_subject")
     if not in_range(time):
-        raise RejectedRecord("out_of_range")
-    if lon is not None and not (abs(lon) <= 180 and abs(lat) <= 90):
-        raise RejectedRecord("out_of_range")
+        raise RejectedRecordError("out_of_range")
+    if not all(degrees is None or abs(degrees) <= limit for degrees, limit in zip(place, (180, 90), strict=True)):
+        raise RejectedRecordError("out_of_range")
     optional, ignored = read_optional(record)
-    position = None if lon is None else Position(float(lon), float(lat), optional.get("accuracy_m"))
+    lon, lat = place
+    position = None if lon is None or lat is None else Position(float(lon), float(lat), optional.get("accuracy_m"))
     return Fix(
         subject=str(subject),
         time=time,
@@ -89,9 +91,9 @@ def decode(line: bytes) -> dict[str, Any]:
     try:
         record = json.loads(line.decode(), parse_constant=refuse_constant)
     except (ValueError, RecursionError):
-        raise RejectedRecord("undecodable") from None
+        raise RejectedRecordError("undecodable") from None
     if not isinstance(record, dict):
-        raise RejectedRecord("undecodable")
+        raise RejectedRecordError("undecodable")
     return record
 
 
@@ -130,14 +132,11 @@ def read_optional(record: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ..
     return right, tuple(wrong)
 
 
-def from_zero_to(limit: float) -> Any:
+def from_zero_to(limit: float) -> Callable[[object], float | None]:
     """A reader of numbers from 0 to a limit, both included."""
 
     def read(value: object) -> float | None:
-        if not (is_number(value) and 0 <= value <= limit):  # type: ignore[operator]
-            return None
-        number = float(value)  # type: ignore[arg-type]
-        return number if math.isfinite(number) else None
+        return float(value) if isinstance(value, int | float) and is_number(value) and 0 <= value <= limit else None
 
     return read
 
@@ -163,9 +162,9 @@ def received(value: object) -> int | None:
     return ms if ms is not None and in_range(ms) else None
 
 
-OPTIONAL: dict[str, Any] = {
-    "accuracy_m": from_zero_to(math.inf),
-    "speed_mps": from_zero_to(math.inf),
+OPTIONAL: dict[str, Callable[[object], Any]] = {
+    "accuracy_m": from_zero_to(sys.float_info.max),
+    "speed_mps": from_zero_to(sys.float_info.max),
     "heading_deg": from_zero_to(360),
     "battery_pct": from_zero_to(100),
     "positioning": positioning,

@@ -5,21 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from tests.reference.areas import Area, read_areas
 from tests.reference.moments import read_time
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.reference.records import Position
+from tests.reference.records import Position
 
 LEVELS = ("red", "yellow", "info")
-RULE_KEYS = {"confirm_fixes": 2, "confirm_s": 0, "clear_fixes": 2, "tolerance_m": 30.0, "accuracy_factor": 1.0, "level": "red"}
+RULE_KEYS: dict[str, Any] = {
+    "confirm_fixes": 2,
+    "confirm_s": 0,
+    "clear_fixes": 2,
+    "tolerance_m": 30.0,
+    "accuracy_factor": 1.0,
+    "level": "red",
+}
 """The six keys that may stand in a section and on a rule too, with what is shipped."""
 SHIPPED_IN_SECTION: dict[str, dict[str, Any]] = {"allow": {}, "forbid": {"confirm_fixes": 1, "accuracy_factor": 0.0}, "require": {}}
 GENERAL_KEYS = {
@@ -182,7 +186,7 @@ def read_rule(line: dict[str, Any], areas: dict[str, Area], stated: dict[str, An
 def read_terms(rule: dict[str, Any], effect: str, stated: dict[str, Any]) -> Terms:
     """The six keys, the nearest wins: the rule, the section as written, the section as shipped, `[policy]`, what is shipped."""
     places = (rule, stated.get(effect, {}), SHIPPED_IN_SECTION[effect], stated, RULE_KEYS)
-    value = {key: next(place[key] for place in places if place.get(key) is not None) for key in RULE_KEYS}
+    value: dict[str, Any] = {key: next(place[key] for place in places if place.get(key) is not None) for key in RULE_KEYS}
     return Terms(
         confirm_fixes=value["confirm_fixes"],
         confirm_ms=milliseconds(value["confirm_s"]),

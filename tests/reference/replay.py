@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tests.reference.judge import Judge
 from tests.reference.registry import read_registry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 Alerts = list[dict[str, Any]]
 

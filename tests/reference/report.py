@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tests.reference.alerts import Teller
+from tests.reference.alerts import Teller
 
 COUNTS = ("fixes_judged", "contacts", "late", "duplicates", "conflicts")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from tests.reference.alerts import Episode
-    from tests.reference.registry import Terms
-    from tests.reference.verdicts import Word
+from tests.reference.alerts import Episode
+from tests.reference.registry import Terms
+from tests.reference.verdicts import Word
 
 
 @dataclass

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from tests.reference.alerts import Episode
 from tests.reference.late import Lane, Past
-
-if TYPE_CHECKING:
-    from tests.reference.alerts import Episode
-    from tests.reference.records import Position
-    from tests.reference.slots import Slot
+from tests.reference.records import Position
+from tests.reference.slots import Slot
 
 
 @dataclass

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from tests.reference.registry import LEVELS, Terms
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tests.reference.areas import Area
-    from tests.reference.records import Position
-    from tests.reference.registry import Registry, Rule
+from tests.reference.areas import Area
+from tests.reference.records import Position
+from tests.reference.registry import LEVELS, Registry, Rule, Terms
 
 Word = Literal["fine", "uncertain", "breach"]
 AREA = "area"
