@@ -1,0 +1,6 @@
+"""Types of numba's extension points: what an intrinsic takes is checked by its own signature while compiling, not here."""
+
+from collections.abc import Callable
+from typing import Any
+
+def intrinsic(function: Callable[..., Any], /) -> Callable[..., Any]: ...
