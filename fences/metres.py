@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from fences.compiled import compiled
 from pyproj import Geod
 
 WGS84 = Geod(ellps="WGS84")
@@ -22,7 +22,7 @@ METRES_PER_DEGREE_LON_MIN_AT_EQUATOR = 111319.0
 """Times the cosine of the latitude, one degree of longitude is nowhere shorter."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def scale_at(lat: float) -> tuple[float, float]:
     """Metres per degree of longitude and per degree of latitude at latitude `lat` (degrees)."""
     s = math.sin(lat * _RAD)
@@ -32,7 +32,7 @@ def scale_at(lat: float) -> tuple[float, float]:
     return n * math.sqrt(max(0.0, 1.0 - s * s)) * _RAD, m * _RAD
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def between_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     """Metres between two points by the local metric at their middle latitude; the shorter way around the antimeridian."""
     dlon = abs(lon2 - lon1)

@@ -7,7 +7,7 @@ products, the way GEOS does it, so that both agree.
 
 from __future__ import annotations
 
-from numba import njit
+from fences.compiled import compiled
 
 _SAFE = 3.3306690738754716e-16 * (1 + 1e-10)
 """(3 + 16 eps) eps with eps = 2**-53, rounded up."""
@@ -15,14 +15,14 @@ _SPLIT = 134217729.0
 """2**27 + 1, Dekker's splitter."""
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _two_sum(a: float, b: float) -> tuple[float, float]:
     s = a + b
     bb = s - a
     return s, (a - (s - bb)) + (b - bb)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _two_product(a: float, b: float) -> tuple[float, float]:
     p = a * b
     c = _SPLIT * a
@@ -34,14 +34,14 @@ def _two_product(a: float, b: float) -> tuple[float, float]:
     return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _dd_product(ah: float, al: float, bh: float, bl: float) -> tuple[float, float]:
     p, e = _two_product(ah, bh)
     e += ah * bl + al * bh
     return _two_sum(p, e)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def orientation(x1: float, y1: float, x2: float, y2: float, px: float, py: float) -> int:
     """Sign of the turn p1 -> p2 -> p: 1 left (counter-clockwise), -1 right, 0 on the line. Exact for degrees as doubles."""
     left = (x1 - px) * (y2 - py)
@@ -65,7 +65,7 @@ def orientation(x1: float, y1: float, x2: float, y2: float, px: float, py: float
     return _orientation_slow(x1, y1, x2, y2, px, py)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _orientation_slow(x1: float, y1: float, x2: float, y2: float, px: float, py: float) -> int:
     ah, al = _two_sum(x1, -px)
     bh, bl = _two_sum(y2, -py)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
-from numba import njit
+from fences.compiled import allocating, compiled, inlined
 from numpy.typing import NDArray
 
 from fences.metres import METRES_PER_DEGREE_LAT_MIN, METRES_PER_DEGREE_LON_MIN_AT_EQUATOR, between_m, scale_at
@@ -94,14 +94,14 @@ def compile_shapes(polygons: NDArray[np.object_], progress: Callable[[str, int, 
     return shapes
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _rows_of(a: AREA, y1: float, y2: float) -> tuple[int, int]:
     low = (min(y1, y2) - a.grid_y) * a.per_y - _GRACE
     high = (max(y1, y2) - a.grid_y) * a.per_y + _GRACE
     return max(0, int(math.floor(low))), min(a.ny - 1, int(math.floor(high)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count_row_edges(area, first, is_edge, xy, row_start) -> int:  # type: ignore[no-untyped-def]
     total = 0
     for k in range(len(area)):
@@ -119,7 +119,7 @@ def _count_row_edges(area, first, is_edge, xy, row_start) -> int:  # type: ignor
     return total
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _build(shapes, first, is_edge, begin, end):  # type: ignore[no-untyped-def]
     for k in range(begin, end):
         a = shapes.area[k]
@@ -134,7 +134,7 @@ def _build(shapes, first, is_edge, begin, end):  # type: ignore[no-untyped-def]
         _promise(shapes, k, cells)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mark(a, cells, fill, row_edge, e, x1, y1, x2, y2):  # type: ignore[no-untyped-def]
     """Mark the cells that the edge touches and enter it in its rows."""
     u1, v1 = (x1 - a.grid_x) * a.per_x, (y1 - a.grid_y) * a.per_y
@@ -157,7 +157,7 @@ def _mark(a, cells, fill, row_edge, e, x1, y1, x2, y2):  # type: ignore[no-untyp
             cells[r * a.nx + c] = EDGE
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _classify(shapes, k, cells):  # type: ignore[no-untyped-def]
     """Inside or outside, for each run of cells between two edges of a row, by one exact test in its first cell."""
     a = shapes.area[k]
@@ -174,7 +174,7 @@ def _classify(shapes, k, cells):  # type: ignore[no-untyped-def]
             cells[r * a.nx + c] = known
 
 
-@njit(cache=True, nogil=True)
+@allocating
 def _promise(shapes, k, cells):  # type: ignore[no-untyped-def]
     """What each cell may promise about the border: two passes of a chessboard distance to the nearest edge cell."""
     a = shapes.area[k]
@@ -211,7 +211,7 @@ def _promise(shapes, k, cells):  # type: ignore[no-untyped-def]
                 cells[r * nx + c] = code + band
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _covers_by_edges(shapes, a, row, px, py):  # type: ignore[no-untyped-def]
     """Crossings of a ray to the right with the edges of this row of cells; a point on an edge is covered at once."""
     inside = False
@@ -242,7 +242,7 @@ def _covers_by_edges(shapes, a, row, px, py):  # type: ignore[no-untyped-def]
     return inside
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def cell_code(shapes: Shapes, k: int, px: float, py: float) -> int:
     """The raster's byte of area k at a point; -1 where the point lies outside the raster."""
     a = shapes.area[k]
@@ -253,7 +253,7 @@ def cell_code(shapes: Shapes, k: int, px: float, py: float) -> int:
     return np.int64(shapes.cells[a.cell_at + np.int64(v) * a.nx + np.int64(u)])
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def covers(shapes: Shapes, k: int, px: float, py: float) -> bool:
     """Whether area k covers the point (a boundary point is inside), exactly as `shapely.covers`."""
     code = cell_code(shapes, k, px, py)
@@ -263,12 +263,12 @@ def covers(shapes: Shapes, k: int, px: float, py: float) -> bool:
     return 0 < code < OUTSIDE
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def _gap(low: float, high: float, p: float) -> float:
     return max(max(low - p, p - high), 0.0)
 
 
-@njit(cache=True, nogil=True)
+@inlined
 def surely_farther_m(shapes: Shapes, k: int, px: float, py: float, cos_lat: float) -> float:
     """A lower bound in metres of the distance from a point outside area k to it, from the raster or else the bounding box.
 
@@ -290,7 +290,7 @@ def surely_farther_m(shapes: Shapes, k: int, px: float, py: float, cos_lat: floa
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _nearest_on_edge(x1, y1, x2, y2, px, py, kx, ky):  # type: ignore[no-untyped-def]
     """The point of an edge nearest to p in the metric (kx, ky) metres a degree; edges straight in degrees."""
     shift = 360.0 * np.round((px - 0.5 * (x1 + x2)) / 360.0)
@@ -305,7 +305,7 @@ def _nearest_on_edge(x1, y1, x2, y2, px, py, kx, ky):  # type: ignore[no-untyped
     return x1 + part * (x2 - x1), y1 + part * (y2 - y1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def border_within_m(shapes: Shapes, k: int, px: float, py: float, limit_m: float) -> float:
     """Distance in metres from a point to the border of area k where it is at most about `limit_m`, else infinity.
 
@@ -328,7 +328,7 @@ def border_within_m(shapes: Shapes, k: int, px: float, py: float, limit_m: float
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def nearest_border_point(shapes: Shapes, k: int, px: float, py: float) -> tuple[float, float, float]:
     """The point of the border of area k nearest to p: longitude, latitude, metres by the local metric."""
     a = shapes.area[k]

@@ -1,0 +1,124 @@
+"""The thinnest path from Parquet to a null sink, measured before anything else was built on it: ids, judge, step.
+
+    python -m benchmarks.thinnest
+
+Prints nanoseconds a fix for each stage at batches of 4k and 16k, with 1 and 8 shards, with 0, 7 and 20 % of the rows in breach,
+sorted by time and by subject. What it decided stands in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from numpy.typing import NDArray
+
+from fences.fence_set import FenceSet
+from fences.registry import FOR_EVER, FROM_EVER, Lists, Policy, Registry, RulePolicy
+from operators.judge import judge
+from operators.state import State
+from operators.step import step
+from operators.subject_directory import SubjectDirectory
+
+ORDERS, BATCHES, SHARDS = ("time", "subject"), (4096, 16384), (1, 8)
+SHARES = (0.0, 0.07, 0.2)
+SUBJECTS, DISTRICTS, CIRCLES = 200_000, 50, 2_000
+
+
+def _policy(n: int, confirm: int) -> RulePolicy:
+    return RulePolicy(
+        np.full(n, confirm, np.int32), np.zeros(n, np.int64), np.full(n, 2, np.int32), np.full(n, 30.0), np.ones(n), np.zeros(n, np.uint8),
+    )  # fmt: skip
+
+
+def world(rng: np.random.Generator) -> tuple[Registry, NDArray[np.float64]]:
+    """A registry like W1 without zones, and the centres of its areas (float64[n, 2], degrees)."""
+    angle = np.linspace(0, 2 * np.pi, 1400, endpoint=False)
+    shapes: list[shapely.Polygon] = []
+    centres = rng.uniform((118, 29), (123, 34), (DISTRICTS + CIRCLES, 2))
+    for x, y in centres[:DISTRICTS].tolist():
+        r = 0.3 * (0.85 + 0.15 * rng.random(len(angle)))
+        shapes.append(shapely.Polygon(np.column_stack([x + r * np.cos(angle), y + r * np.sin(angle)])))
+    shapes += list(shapely.buffer(shapely.points(centres[DISTRICTS:]), 0.02, quad_segs=16))
+    n_rules = SUBJECTS
+    first = rng.integers(0, DISTRICTS, n_rules)
+    two = rng.random(n_rules) < 0.8  # noqa: PLR2004
+    areas = np.where(np.arange(2 * n_rules) % 2 == 0, np.repeat(first, 2), rng.integers(DISTRICTS, len(shapes), 2 * n_rules))
+    keep = (np.arange(2 * n_rules) % 2 == 0) | np.repeat(two, 2)
+    none = Lists(np.zeros(n_rules + 1, np.int64), np.empty(0, np.int32))
+    ids = tuple(f"s{i:07d}" for i in range(SUBJECTS))
+    registry = Registry(
+        "0" * 12, Policy(), _policy(3, 2), tuple(f"a{i}" for i in range(len(shapes))), np.array(shapes, object), 0, (), ids,
+        np.full(SUBJECTS, -1, np.int32), Lists(np.zeros(SUBJECTS + 1, np.int64), np.empty(0, np.int32)), np.full(SUBJECTS, np.nan), (),
+        tuple(f"r{i}" for i in range(n_rules)), np.zeros(n_rules, np.uint8), np.zeros(n_rules, bool),
+        Lists(np.arange(n_rules + 1), np.arange(n_rules, dtype=np.int32)), none,
+        Lists(np.concatenate([[0], np.cumsum(1 + two)]), areas[keep].astype(np.int32)),
+        np.full(n_rules, FROM_EVER), np.full(n_rules, FOR_EVER), (None,) * n_rules, (None,) * n_rules, _policy(n_rules, 2),
+    )  # fmt: skip
+    return registry, centres[first]
+
+
+def main() -> None:
+    """Measure and print."""
+    rng = np.random.default_rng(7)
+    registry, centre = world(rng)
+    fence_set = FenceSet(registry)
+    directory = SubjectDirectory(registry.subject_ids)
+    n = 2_000_000
+    print(f"{SUBJECTS:,} subjects, {n:,} fixes; ns a fix, median of 3")
+    print("breach order   batch shards | parquet  ids judge  step  sum")
+    with TemporaryDirectory() as folder:
+        for share in SHARES:
+            for order in ORDERS:
+                subject = np.concatenate([rng.permutation(SUBJECTS) for _ in range(n // SUBJECTS)])
+                t = np.repeat(np.arange(n // SUBJECTS), SUBJECTS) * 60_000 + 1_772_000_000_000
+                if order == "subject":
+                    by = np.argsort(subject, kind="stable")
+                    subject, t = subject[by], t[by]
+                out = (rng.random(SUBJECTS) < share)[subject]
+                spread = np.where(out[:, None], 0.6, 0.1)
+                xy = centre[subject] + rng.uniform(-1, 1, (n, 2)) * spread
+                path = Path(folder) / f"{share}-{order}.parquet"
+                names = pa.DictionaryArray.from_arrays(pa.array(subject.astype(np.int32)), pa.array(registry.subject_ids)).cast(pa.string())
+                pq.write_table(pa.table({"subject": names, "time": t, "lon": xy[:, 0], "lat": xy[:, 1]}), path, use_dictionary=False)
+                for batch in BATCHES:
+                    for shards in SHARDS:
+                        runs = [_run(path, fence_set, directory, batch, shards) for _ in range(3)]
+                        cost = np.median(np.array(runs), axis=0) / n
+                        text = " ".join(f"{c:5.0f}" for c in cost)
+                        print(f"{share:5.0%}  {order:8}{batch:6} {shards:5}  |   {text} {cost.sum():5.0f}", flush=True)
+
+
+def _run(path: Path, fence_set: FenceSet, directory: SubjectDirectory, batch: int, shards: int) -> list[int]:
+    states = [State(len(directory), 0) for _ in range(shards)]
+    spent = [0, 0, 0, 0]
+    clock = time.perf_counter_ns
+    for table in pq.ParquetFile(path).iter_batches(batch_size=batch):
+        marks = [clock()]
+        _, offsets, data = table.column(0).buffers()
+        where = np.frombuffer(offsets, np.int32)[table.column(0).offset :][: len(table) + 1]
+        t, x, y = (table.column(k).to_numpy() for k in (1, 2, 3))
+        accuracy = np.full(len(table), np.nan)
+        marks.append(clock())
+        subject = directory.rows(np.frombuffer(data, np.uint8), where[:-1].astype(np.int64), np.diff(where))
+        marks.append(clock())
+        fences = fence_set.fences_for(x, y)
+        verdicts = judge(fences, subject, t, x, y, accuracy)
+        marks.append(clock())
+        for k, state in enumerate(states):
+            rows = np.nonzero(subject % shards == k)[0] if shards > 1 else np.arange(len(t))
+            step(fences, state, verdicts, rows, subject, t, x, y, accuracy)
+        marks.append(clock())
+        for k, (a, b) in enumerate(pairwise(marks)):
+            spent[k] += b - a
+    return spent
+
+
+if __name__ == "__main__":
+    main()
