@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong. `file` as given, `line` from 1 (None where a file has no lines that help), `path` inside the record."""
+    """One thing wrong. `file` as given, `line` from 1 (None where a file has no lines that help), `path` inside the record.
+
+    `kind` groups problems that are the same mistake made often; of one kind only the first 200 are listed.
+    """
 
     file: str
     line: int | None
@@ -15,6 +19,7 @@ class Problem:
     what: str
     write: str
     warning: bool = False
+    kind: str = ""
 
 
 class FencewatchError(Exception):
@@ -27,3 +32,12 @@ class WrongRegistryError(FencewatchError):
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
         super().__init__(f"{len(problems)} problems")
+
+
+def describe(problems: Iterable[Problem]) -> Iterator[str]:
+    """A line a problem: `file:line: path: what; write ...`, warnings marked as such."""
+    for problem in problems:
+        place = problem.file if problem.line is None else f"{problem.file}:{problem.line}"
+        parts = [place, *(["warning"] if problem.warning else []), *([problem.path] if problem.path else [])]
+        advice = f"; {problem.write}" if problem.write else ""
+        yield f"{': '.join(parts)}: {problem.what}{advice}"
