@@ -40,14 +40,20 @@ def blake(*parts: str) -> str:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
-class Teller:
-    """Writes alerts, each id once. `registry`: the version in force."""
+class Docket:
+    """What all subjects share: the version in force, the alerts written so far (each id once), and the records in doubt.
+
+    `doubts`: the records (by index; `index` is the one at hand) in whose judging a distance was so near a threshold that rounding
+    may decide.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self.alerts: list[dict[str, Any]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
         self.ids: set[str] = set()
+        self.index = -1
+        self.doubts: set[int] = set()
 
     def opened(
         self, subject_id: str, episode: Episode, occasion: Occasion, distance_m: float | None = None, *, late: bool = False
@@ -69,6 +75,11 @@ class Teller:
         """A clear goes to every region its episode has told, and home."""
         episode.told |= self.home(subject_id)
         self.tell("cleared", subject_id, episode, occasion, reason=reason, late=late)
+
+    def doubt(self, *, doubtful: bool) -> None:
+        """Remember that rounding may decide the record at hand."""
+        if doubtful:
+            self.doubts.add(self.index)
 
     def home(self, subject_id: str) -> set[str]:
         """The home region of a subject, if he has one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.reference.alerts import Occasion, Teller
+from tests.reference.alerts import Docket, Occasion
 from tests.reference.contact import clear_flag, open_flag
 from tests.reference.earth import metres
 from tests.reference.records import Fix, Position
@@ -12,11 +12,11 @@ BATTERY_HYSTERESIS_PCT = 5
 ASSUMED_ACCURACY_M = 30.0
 
 
-def device_flags(teller: Teller, s: Standing, fix: Fix, position: Position | None) -> None:
+def device_flags(docket: Docket, s: Standing, fix: Fix, position: Position | None) -> None:
     """J11. True opens, an explicit false clears; at or below the threshold opens, 5 above it clears."""
     occasion = Occasion(fix.time, position, fix.arrival)
     battery = fix.battery_pct
-    low, critical = teller.registry.general["battery_low_pct"], teller.registry.general["battery_critical_pct"]
+    low, critical = docket.registry.general["battery_low_pct"], docket.registry.general["battery_critical_pct"]
     rows = (
         ("tamper", "red", fix.tamper is True, fix.tamper is False),
         ("separated", "red", fix.separated is True, fix.separated is False),
@@ -25,9 +25,9 @@ def device_flags(teller: Teller, s: Standing, fix: Fix, position: Position | Non
     )
     for slot, level, opens, clears in rows:
         if opens and slot not in s.flags:
-            open_flag(teller, s, slot, level, occasion)
+            open_flag(docket, s, slot, level, occasion)
         elif clears:
-            clear_flag(teller, s, slot, occasion)
+            clear_flag(docket, s, slot, occasion)
 
 
 def battery_says(battery: float | None, threshold: float) -> tuple[bool, bool]:
@@ -37,18 +37,18 @@ def battery_says(battery: float | None, threshold: float) -> tuple[bool, bool]:
     return battery <= threshold, battery >= threshold + BATTERY_HYSTERESIS_PCT
 
 
-def implausible(teller: Teller, s: Standing, fix: Fix) -> bool:
-    """J12, of an in-order fix and the one before. True where the distance is so near a threshold that rounding decides."""
+def implausible(docket: Docket, s: Standing, fix: Fix) -> None:
+    """J12, of an in-order fix and the one before."""
     if fix.position is None or s.placed is None or s.placed_time is None:
-        return False
+        return
     here, before = fix.position, s.placed
     excess = metres(before.lon, before.lat, here.lon, here.lat)
     excess -= sum(ASSUMED_ACCURACY_M if p.accuracy_m is None else p.accuracy_m for p in (here, before))
-    limits = (teller.registry.general["max_speed_mps"] * (fix.time - s.placed_time) / 1000, teller.registry.general["min_jump_m"])
+    limits = (docket.registry.general["max_speed_mps"] * (fix.time - s.placed_time) / 1000, docket.registry.general["min_jump_m"])
     occasion = Occasion(fix.time, fix.position, fix.arrival)
     if excess > limits[0] and excess >= limits[1]:
         if "implausible" not in s.flags:
-            open_flag(teller, s, "implausible", "yellow", occasion)
+            open_flag(docket, s, "implausible", "yellow", occasion)
     else:
-        clear_flag(teller, s, "implausible", occasion)
-    return any(abs(excess - limit) <= max(1.0, 0.01 * limit) for limit in limits)
+        clear_flag(docket, s, "implausible", occasion)
+    docket.doubt(doubtful=any(abs(excess - limit) <= max(1.0, 0.01 * limit) for limit in limits))

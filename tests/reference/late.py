@@ -1,61 +1,35 @@
-"""J9, late evidence: the lane of a slot, and the past episodes that late evidence must not repeat."""
+"""J9, late evidence: a late fix is judged in the lane of each slot whose rule was active at its time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from tests.reference.registry import Terms
-from tests.reference.verdicts import Word
-
-QUARTER_HOUR_MS = 15 * 60 * 1000
-REMEMBERED = 4
-
-
-@dataclass
-class Past:
-    """An episode of a slot from its onset to its end; end None while it is open."""
-
-    start: int
-    end: int | None
+from tests.reference.alerts import Docket, Episode, Occasion
+from tests.reference.judging import KINDS, living
+from tests.reference.lanes import Past, is_known
+from tests.reference.records import Fix, Position
+from tests.reference.standing import Standing
+from tests.reference.verdicts import AREA, Judged, Verdict
 
 
-@dataclass
-class Lane:
-    """Late judgements of one slot since it started anew, in arrival order."""
-
-    last: int | None = None
-    times: set[int] = field(default_factory=set)
-    breaches: list[int] = field(default_factory=list)
-
-    def start_anew(self) -> None:
-        """Forget everything."""
-        self.last, self.times, self.breaches = None, set(), []
-
-    def take(self, word: Word, t: int, terms: Terms, max_position_age_ms: int) -> tuple[int, int] | None:
-        """One late judgement; (onset, time) where it completes late evidence, and then the lane has started anew."""
-        if self.last is not None and abs(t - self.last) > max_position_age_ms:
-            self.start_anew()
-        self.last = t
-        if t in self.times:
-            return None
-        self.times.add(t)
-        if word == "fine":
-            self.breaches = []
-        if word != "breach":
-            return None
-        self.breaches.append(t)
-        onset, latest = min(self.breaches), max(self.breaches)
-        if len(self.breaches) < terms.confirm_fixes or latest - onset < terms.confirm_ms:
-            return None
-        self.start_anew()
-        return onset, latest
+def take_late_fix(docket: Docket, s: Standing, fix: Fix, position: Position) -> None:
+    """Judged by the rules of the current registry active at its time; moves no slot."""
+    for slot_id, question in living(docket, s, fix.time).items():
+        verdict = question.verdict(position)
+        docket.doubt(doubtful=verdict.doubtful)
+        evidence = s.lanes[slot_id].take(verdict.word, fix.time, question.terms, docket.registry.ms("max_position_age_s"))
+        if evidence is not None:
+            raise_evidence(docket, s, question, verdict, evidence, Occasion(evidence[1], position, fix.arrival))
 
 
-def is_known(onset: int, past: list[Past], pending_since: int | None) -> bool:
-    """Whether the onset of late evidence falls to an episode that was told, or will be by what is pending."""
-    ended = [p for p in past if p.end is not None][-REMEMBERED:]
-    still_open = [p for p in past if p.end is None]
-    near = any(
-        p.start - QUARTER_HOUR_MS <= onset and (p.end is None or onset <= p.end + QUARTER_HOUR_MS) for p in (*ended, *still_open)
-    )
-    return near or (pending_since is not None and onset >= pending_since - QUARTER_HOUR_MS)
+def raise_evidence(
+    docket: Docket, s: Standing, question: Judged, verdict: Verdict, evidence: tuple[int, int], occasion: Occasion
+) -> None:
+    """Opened and cleared at once, unless an episode that is known covers the onset: such evidence is nothing at all."""
+    onset, time = evidence
+    slot = s.slots.get(question.slot)
+    if is_known(onset, s.past[question.slot], slot.pending_since if slot else None):
+        return
+    s.past[question.slot].append(Past(onset, time))
+    kind = "left_area" if question.slot == AREA else KINDS[question.effect]
+    episode = Episode(question.slot, kind, question.terms.level, question.rule_id, onset)
+    docket.opened(s.subject_id, episode, occasion, verdict.distance_m, late=True)
+    docket.cleared(s.subject_id, episode, occasion, late=True)

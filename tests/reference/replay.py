@@ -44,4 +44,4 @@ def judge_with_doubts(
     for index, line in enumerate(lines):
         judge.read(index, line)
     report = judge.finish(until_ms)
-    return judge.teller.alerts, report, judge.doubts
+    return judge.docket.alerts, report, judge.docket.doubts

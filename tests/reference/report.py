@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.reference.alerts import Teller
+from tests.reference.alerts import Docket
 
 COUNTS = ("fixes_judged", "contacts", "late", "duplicates", "conflicts")
 
@@ -22,14 +22,14 @@ class Tally:
     ignored: Counter[str] = field(default_factory=Counter)
     gaps_ms: list[int] = field(default_factory=list)
 
-    def report(self, teller: Teller) -> dict[str, Any]:
+    def report(self, docket: Docket) -> dict[str, Any]:
         """The report without seconds and rates."""
-        kinds = sorted({kind for kind, _ in teller.counts})
+        kinds = sorted({kind for kind, _ in docket.counts})
         return {
             "fixes_read": self.read,
             **{name: self.became[name] for name in COUNTS},
             "rejected": dict(sorted(self.rejected.items())),
-            "alerts": {kind: {what: teller.counts[kind, what] for what in ("opened", "moved", "cleared")} for kind in kinds},
+            "alerts": {kind: {what: docket.counts[kind, what] for what in ("opened", "moved", "cleared")} for kind in kinds},
             "fields_ignored": dict(sorted(self.ignored.items())),
             "gaps_s": {f"p{p}": nearest_rank(sorted(self.gaps_ms), p) for p in (50, 95, 99)},
         }

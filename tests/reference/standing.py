@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from tests.reference.alerts import Episode
-from tests.reference.late import Lane, Past
+from tests.reference.lanes import Lane, Past
 from tests.reference.records import Position
 from tests.reference.slots import Slot
 

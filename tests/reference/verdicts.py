@@ -32,6 +32,11 @@ class Judged:
     rules: tuple[Rule, ...]
     terms: Terms
 
+    @property
+    def rule_id(self) -> str | None:
+        """The rule of the slot; None of slot `area`."""
+        return None if self.slot == AREA else self.rules[0].id
+
     def verdict(self, position: Position) -> Verdict:
         """J2, J3 or J4."""
         return forbid(self.rules[0], position) if self.effect == "forbid" else allow(self.rules, position)
