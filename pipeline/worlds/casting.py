@@ -1,0 +1,30 @@
+"""Who plays in which story: the table of all stories, and a scene for each chosen subject."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.worlds import stories_border, stories_forbidden
+from pipeline.worlds.stories import Scene, Stage, Story
+
+STORIES: tuple[Story, ...] = (*stories_border.STORIES, *stories_forbidden.STORIES)
+"""In the order in which they are cast: where there are fewer subjects than stories, the first ones play."""
+SUBJECTS_A_ROUND = 250
+MOST_ROUNDS = 40
+
+
+def cast(stage: Stage, subject_ids: list[str], rounds: int | None = None) -> dict[int, Scene]:
+    """Scenes by subject (index). Each story is played `rounds` times: by default once for every 250 subjects, from 1 to 40 times.
+
+    A story that does not fit into the span is left out; a world has at most as many scenes as subjects.
+    """
+    count = len(subject_ids)
+    if rounds is None:
+        rounds = min(max(count // SUBJECTS_A_ROUND, 1), MOST_ROUNDS)
+    actors = stage.rng.permutation(count)[: rounds * len(STORIES)]
+    scenes: dict[int, Scene] = {}
+    for k, actor in enumerate(np.sort(actors)):
+        scene = STORIES[k % len(STORIES)](stage.of(subject_ids[actor]))
+        if scene is not None:
+            scenes[int(actor)] = scene
+    return scenes

@@ -1,0 +1,67 @@
+"""Simulated fixes as columns of whole numbers, and as the table whose columns are named as the contract names them.
+
+Whole numbers, because then a value is exactly what its decimal text says in every format: 121.123456 is 121123456 / 1e6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+POSITIONING = ("gnss", "cell", "wifi")
+NO_HEADING = np.int16(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixes:
+    """Columns of n fixes: subject (index), times in UTC ms, 1e-6 degrees, tenths of metres and of m/s, degrees, percent."""
+
+    subject: NDArray[np.int32]
+    time_ms: NDArray[np.int64]
+    received_ms: NDArray[np.int64]
+    lon_e6: NDArray[np.int32]
+    lat_e6: NDArray[np.int32]
+    accuracy_dm: NDArray[np.int32]
+    speed_dmps: NDArray[np.int32]
+    heading_deg: NDArray[np.int16]
+    battery_pct: NDArray[np.int8]
+    positioning: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        """How many fixes."""
+        return len(self.time_ms)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Fixes:
+        """The fixes of these rows."""
+        return Fixes(*[getattr(self, field.name)[rows] for field in fields(self)])
+
+
+def joined(parts: list[Fixes]) -> Fixes:
+    """Several sets of fixes as one, in the order given."""
+    return Fixes(*[np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Fixes)])
+
+
+def to_table(fixes: Fixes, subject_ids: pa.StringArray) -> pa.Table:
+    """The fixes as an Arrow table: `subject` dictionary of text, times as UTC milliseconds, numbers as float64, null is absent."""
+    still = fixes.heading_deg == NO_HEADING
+    return pa.table(
+        {
+            "subject": pa.DictionaryArray.from_arrays(pa.array(fixes.subject), subject_ids),
+            "time": _times(fixes.time_ms),
+            "lon": fixes.lon_e6 / 1e6,
+            "lat": fixes.lat_e6 / 1e6,
+            "accuracy_m": fixes.accuracy_dm / 10,
+            "speed_mps": fixes.speed_dmps / 10,
+            "heading_deg": pa.array(fixes.heading_deg.astype(np.float64), mask=still),
+            "battery_pct": fixes.battery_pct.astype(np.float64),
+            "positioning": pa.DictionaryArray.from_arrays(pa.array(fixes.positioning), pa.array(POSITIONING)),
+            "received": _times(fixes.received_ms),
+        }
+    )
+
+
+def _times(values: NDArray[np.int64]) -> pa.TimestampArray:
+    return pa.array(values.view("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))
