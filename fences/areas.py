@@ -125,7 +125,8 @@ def _shapes(features: Features, findings: Findings) -> tuple[NDArray[np.object_]
         shapes[moved] = ragged_polygons(features, moved, lonlat)
         for i in moved[~shapely.is_valid(shapes[moved])].tolist():
             _refuse(features, i, shapes[i], f" once converted from {DATUMS[features.datum[i]]} to WGS-84", findings)
-        _warn_of_bowed_edges(features, moved, lonlat, findings)
+            shapes[i] = None
+        _warn_of_bowed_edges(features, moved[shapely.is_valid(shapes[moved])], lonlat, findings)
     return shapes, published
 
 

@@ -79,7 +79,7 @@ def _ring(lon: NDArray[np.float64], lat: NDArray[np.float64], radius_m: NDArray[
 
 def _closed(ring: NDArray[np.float64]) -> NDArray[np.object_]:
     """Polygons of rings; None where a ring passes the antimeridian or is no shape."""
-    shapes: NDArray[np.object_] = shapely.polygons(np.concatenate([ring, ring[:, :1]], axis=1))
+    shapes: NDArray[np.object_] = np.asarray(shapely.polygons(np.concatenate([ring, ring[:, :1]], axis=1)))
     shapes[(np.abs(ring[..., 0]).max(axis=1) > 180.0) | ~shapely.is_valid(shapes)] = None  # noqa: PLR2004
     return shapes
 

@@ -73,7 +73,7 @@ def unreadable(error: Exception, source: bytes) -> tuple[str, int]:
     found = re.search(r"^(?:JSON is malformed: )?(.*?)(?: \(byte (\d+)\))?$", text, re.DOTALL)
     phrase, at = (found[1], found[2]) if found else (text, None)
     if phrase == "Input data was truncated":
-        return "the end comes too early", len(source)
+        return "the end comes too early", len(source.rstrip())
     return phrase, int(at) if at else 0
 
 

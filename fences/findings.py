@@ -75,11 +75,10 @@ class Findings:
         """The problems by file and line; after them, a line for each kind of which there are more than are listed."""
         problems = sorted(self._listed, key=lambda problem: (problem.file, problem.line or 0))
         for (kind, warning), count in self._counts.items():
-            if count > LISTED_PER_KIND:
-                what = f"{count - LISTED_PER_KIND} more like the {LISTED_PER_KIND} listed ({kind})"
-                problems.append(
-                    Problem(self._last_file[kind, warning], None, "", what, "mend those listed and check again", warning, kind)
-                )
+            rest = count - LISTED_PER_KIND
+            if rest > 0:
+                what, write = f"{rest} more like the {LISTED_PER_KIND} listed ({kind})", "mend those listed and check again"
+                problems.append(Problem(self._last_file[kind, warning], None, "", what, write, warning, kind, rest))
         return problems
 
     def _count(self, kind: str, number: int, *, warning: bool) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Problem:
     """One thing wrong. `file` as given, `line` from 1 (None where a file has no lines that help), `path` inside the record.
 
-    `kind` groups problems that are the same mistake made often; of one kind only the first 200 are listed.
+    `kind` groups problems that are the same mistake made often; of one kind only the first 200 are listed. A last one stands for
+    the rest of its kind: `count` says how many these are.
     """
 
     file: str
@@ -20,6 +21,7 @@ class Problem:
     write: str
     warning: bool = False
     kind: str = ""
+    count: int = 1
 
 
 class FencewatchError(Exception):
@@ -31,7 +33,7 @@ class WrongRegistryError(FencewatchError):
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        super().__init__(f"{len(problems)} problems")
+        super().__init__(f"{sum(problem.count for problem in problems if not problem.warning)} problems")
 
 
 def describe(problems: Iterable[Problem]) -> Iterator[str]:

@@ -15,8 +15,8 @@ from fences.features import Features
 from fences.findings import Fault, Findings, shown
 
 FEWEST_POSITIONS = 4
-_HALF_TURN = 180.0
-_POLE = 90.0
+HALF_TURN = 180.0
+POLE = 90.0
 _FARTHEST_M = 1e9
 _SPLIT = "split the shape at the antimeridian into a MultiPolygon (RFC 7946, 3.1.9)"
 _OFF_THE_POLE = "end the shape short of the pole"
@@ -65,20 +65,20 @@ def _ring_faults(features: Features) -> dict[int, Fault]:
 
     for vertex in _first_of_each(np.isnan(lonlat[:, 0]) | np.isnan(lonlat[:, 1]), ring_of):
         position(vertex, "position", "a position needs a longitude and a latitude", "write [lon, lat]")
-    outside: NDArray[np.bool_] = (np.abs(lonlat[:, 0]) > _HALF_TURN) | (np.abs(lonlat[:, 1]) > _POLE)
+    outside: NDArray[np.bool_] = (np.abs(lonlat[:, 0]) > HALF_TURN) | (np.abs(lonlat[:, 1]) > POLE)
     for vertex in _first_of_each(outside, ring_of):
         position(vertex, *_outside(*lonlat[vertex].tolist()))
-    at_pole: NDArray[np.bool_] = np.abs(lonlat[:, 1]) == _POLE
+    at_pole: NDArray[np.bool_] = np.abs(lonlat[:, 1]) == POLE
     for vertex in _first_of_each(at_pole, ring_of):
         position(vertex, "over a pole", f"the shape reaches a pole at {where(*lonlat[vertex])}", _OFF_THE_POLE)
     step = np.diff(lonlat[:, 0], append=np.nan)
     step[start[1:][length > 0] - 1] = 0.0  # From one ring to the next is no edge.
-    wide: NDArray[np.bool_] = np.abs(step) > _HALF_TURN
+    wide: NDArray[np.bool_] = np.abs(step) > HALF_TURN
     for vertex in _first_of_each(wide, ring_of):
         ring = int(ring_of[vertex])
         steps = step[start[ring] : start[ring + 1]]
         around = steps - np.rint(steps / 360.0) * 360.0
-        if abs(around.sum()) > _HALF_TURN:
+        if abs(around.sum()) > HALF_TURN:
             position(vertex, "over a pole", f"the ring goes round a pole, passing {where(*lonlat[vertex])}", _OFF_THE_POLE)
         else:
             what = f"the edge from {where(*lonlat[vertex])} to {where(*lonlat[vertex + 1])} spans more than 180 degrees"
@@ -111,11 +111,11 @@ def _first_of_each(flagged: NDArray[np.bool_], ring_of: NDArray[np.int64]) -> li
 
 def _outside(lon: float, lat: float) -> tuple[str, str, str]:
     """Kind, what and write for a position outside the world."""
-    if abs(lat) > _POLE:
-        swapped = abs(lon) <= _POLE and abs(lat) <= _HALF_TURN
+    if abs(lat) > POLE:
+        swapped = abs(lon) <= POLE and abs(lat) <= HALF_TURN
         write = "write longitude before latitude" if swapped else "write degrees: longitude -180 to 180, latitude -90 to 90"
         return "out of range", f"{where(lon, lat)} is nowhere: the latitude is beyond 90 degrees", write
-    if abs(lon) <= 2 * _HALF_TURN:
+    if abs(lon) <= 2 * HALF_TURN:
         return "antimeridian", f"{where(lon, lat)} lies beyond the antimeridian", _SPLIT
     return "out of range", f"{where(lon, lat)} is nowhere: the longitude is beyond 180 degrees", "write degrees from -180 to 180"
 
@@ -125,14 +125,14 @@ def _may_be_wrong(features: Features) -> bool:
     circle = features.is_circle
     radius = radii_m(features)[circle]
     centre = np.abs(features.centre[circle])
-    return not ((radius > 0).all() and (centre <= [_HALF_TURN, _POLE]).all())
+    return not ((radius > 0).all() and (centre <= [HALF_TURN, POLE]).all())
 
 
 def _circle_fault(features: Features, i: int) -> Fault | None:
     lon, lat = features.centre[i].tolist()
     if math.isnan(lon):
         return Fault("position", "geometry.coordinates", "a position needs a longitude and a latitude", "write [lon, lat]")
-    if abs(lon) > _HALF_TURN or abs(lat) > _POLE:
+    if abs(lon) > HALF_TURN or abs(lat) > POLE:
         kind, what, write = _outside(lon, lat)
         return Fault(kind, "geometry.coordinates", what, write)
     radius = features.radii[i]

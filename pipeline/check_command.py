@@ -1,0 +1,109 @@
+"""`fencewatch check`: every problem of a registry or a configuration, before anything runs with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fences.jsonl import Progress
+from fences.load import load_registry
+from fences.mend import MendTargetError, mend_registry
+from fences.problems import Problem, WrongRegistryError, describe
+from fences.registry import Registry
+
+DONE, WRONG_REGISTRY = 0, 78
+EPILOG = "Examples: fencewatch check --registry /etc/fencewatch/registry; fencewatch check --registry drawn --mend mended"
+
+
+def check(
+    registry: Annotated[Path | None, typer.Option(help="The directory of the registry.", metavar="DIR")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration of a daemon; its registry is checked too.", metavar="FILE")
+    ] = None,
+    mend: Annotated[Path | None, typer.Option(help="Write a copy with invalid shapes mended here.", metavar="DIR")] = None,
+) -> None:
+    """List every problem of a registry or a configuration: where, what is wrong and what to write.
+
+    Ends with 78 where anything is wrong, with 0 where there are at most warnings.
+    """
+    if (registry is None) == (config is None):
+        raise typer.BadParameter("name a registry (--registry DIR) or a configuration (--config FILE), and not both")
+    directory, problems = (registry, []) if registry is not None else _configured_registry(config or Path())
+    if directory is None:
+        raise typer.Exit(_tell(None, problems))
+    if mend is not None and directory.is_dir():
+        _mend(directory, mend)
+        directory = mend
+    raise typer.Exit(_tell(*_checked(directory, problems)))
+
+
+def _configured_registry(config: Path) -> tuple[Path | None, list[Problem]]:
+    """The registry that a configuration names (None where the configuration is wrong), and what is wrong with the latter."""
+    from pipeline.configuration import load_configuration  # noqa: PLC0415 - pydantic takes 0.3 s; only this option needs it
+
+    try:
+        return load_configuration(config).registry, []
+    except WrongRegistryError as error:
+        return None, error.problems
+
+
+def _mend(source: Path, target: Path) -> None:
+    try:
+        mended = mend_registry(source, target)
+    except MendTargetError as error:
+        raise typer.BadParameter(str(error), param_hint="--mend") from error
+    for shape in mended:
+        change = shape.after_m2 - shape.before_m2
+        typer.echo(
+            f"{shape.place}: {shape.place.path}: mended; it changed by {change:+,.1f} m2, "
+            f"from {shape.before_m2:,.1f} m2 as drawn to {shape.after_m2:,.1f} m2"
+        )
+    typer.echo(f"{_counted(len(mended), 'shape')} mended; all else in {target} is as it was, byte for byte. Checked again:")
+
+
+def _checked(directory: Path, problems: list[Problem]) -> tuple[Registry | None, list[Problem]]:
+    try:
+        registry, warnings = load_registry(directory, _progress())
+    except WrongRegistryError as error:
+        return None, [*problems, *error.problems]
+    return registry, [*problems, *warnings]
+
+
+def _tell(registry: Registry | None, problems: list[Problem]) -> int:
+    """Prints the problems and a closing line; answers the exit code."""
+    for line in describe(problems):
+        typer.echo(line)
+    warnings = sum(problem.count for problem in problems if problem.warning)
+    errors = sum(problem.count for problem in problems) - warnings
+    and_warnings = f" and {_counted(warnings, 'warning')}" if warnings else ""
+    if errors or registry is None:
+        typer.echo(f"{_counted(errors, 'problem')}{and_warnings}: fencewatch would not start with this.")
+        return WRONG_REGISTRY
+    groups = len(registry.group_ids)
+    typer.echo(
+        f"Good{and_warnings.replace(' and', ', with')}: {_counted(registry.region_count, 'region')}, "
+        f"{_counted(len(registry.area_ids) - registry.region_count, 'area')}, {_counted(len(registry.subject_ids), 'subject')}, "
+        f"{_counted(len(registry.rule_ids), 'rule')}, {_counted(groups, 'group')}. Version {registry.version}."
+    )
+    return DONE
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _progress() -> Progress | None:
+    """How far the reading is, on a terminal only."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(what: str, done: int, total: int) -> None:
+        sys.stderr.write(f"\r\x1b[K{what}: {done:,} of {total:,}")
+        if done == total:
+            sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+    return show
