@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,27 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _required() -> set[str]:
-    """The libraries that pyproject.toml names: to build, to run, and of every extra."""
-    extras = PROJECT["project"]["optional-dependencies"].values()
-    lines = [
-        *PROJECT["build-system"]["requires"],
-        *PROJECT["project"]["dependencies"],
-        *(line for extra in extras for line in extra),
-    ]
+def _libraries(*extras: str) -> set[str]:
+    """The libraries that pyproject.toml names to run the program, and those of some extras."""
+    lines = [*PROJECT["project"]["dependencies"]]
+    for extra in extras:
+        lines += PROJECT["project"]["optional-dependencies"][extra]
     return {_normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in lines} - {"fencewatch"}
+
+
+def _required() -> set[str]:
+    """Every library that pyproject.toml names."""
+    return _libraries(*PROJECT["project"]["optional-dependencies"]) | {"setuptools"}
+
+
+def _imported(rooms: tuple[str, ...]) -> set[str]:
+    """The libraries that the files of some rooms import."""
+    trees = [ast.parse(p.read_bytes()) for p in SOURCES if p.relative_to(ROOT).parts[0] in rooms]
+    modules = {name.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    modules |= {node.module for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) if node.module}
+    tops = {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - set(ROOMS)
+    known = packages_distributions()
+    return {_normal(known[top][0]) if top in known else top for top in tops}
 
 
 def test_rooms_import_only_what_is_below_them() -> None:
@@ -122,6 +135,13 @@ def test_pins_are_exact_and_complete() -> None:
     pinned = [(_normal(m[1]), side) for m in read if m for side in ((m[2],) if m[2] else ("<", ">="))]
     assert len(pinned) == len(set(pinned))
     assert {(name, side) for name in _required() for side in ("<", ">=")} <= set(pinned)
+
+
+def test_what_is_imported_is_named() -> None:
+    """The program imports only libraries that it names itself, not what others happen to bring; likewise tests and benchmarks."""
+    assert not _imported(("fences", "operators", "sinks", "pipeline")) - _libraries()
+    assert not _imported(("tests",)) - _libraries("test")
+    assert not _imported(("benchmarks",)) - _libraries("test", "bench")
 
 
 def test_every_library_has_its_reason() -> None:
