@@ -7,7 +7,7 @@ island off its coast. The names are invented; the coordinates are those of the l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import shapely
@@ -26,6 +26,7 @@ COAST_HALVINGS = 4
 """Each of about eight stretches of a district's outer border has 2 ** 4 edges."""
 ENCLAVE_DEPTH_M = 3_000.0
 ISLAND_DISTANCE_M = 1_500.0
+Shapes: TypeAlias = tuple[Polygon, MultiPolygon, MultiPolygon]
 RAGGEDNESS = 0.14
 """How far a midpoint is pushed aside, as a share of its edge's length."""
 
@@ -34,7 +35,7 @@ RAGGEDNESS = 0.14
 class Districts:
     """Three districts; `shapes` in metres on `PLANE`, vertices on the grid of six decimals of a degree."""
 
-    shapes: tuple[BaseGeometry, ...]
+    shapes: Shapes
 
     def feature(self, i: int) -> dict[str, Any]:
         """District i as a GeoJSON feature of `regions.geojson`."""
@@ -53,7 +54,7 @@ def make_districts(rng: np.random.Generator) -> Districts:
             return Districts(shapes)
 
 
-def _fits_together(shapes: tuple[BaseGeometry, ...]) -> bool:
+def _fits_together(shapes: Shapes) -> bool:
     in_degrees = [shapely.transform(shape, PLANE.to_degrees) for shape in shapes]
     if not all(shape.is_valid for shape in [*shapes, *in_degrees]):
         return False
@@ -68,12 +69,12 @@ def _fits_together(shapes: tuple[BaseGeometry, ...]) -> bool:
     )
 
 
-def _draw(rng: np.random.Generator) -> tuple[BaseGeometry, ...]:
+def _draw(rng: np.random.Generator) -> Shapes:
     middle = rng.uniform(-1500, 1500, 2)
     bearings = np.sort(rng.uniform(0, 2 * np.pi) + np.arange(3) * 2 * np.pi / 3 + rng.uniform(-0.2, 0.2, 3))
     corners = [middle + rng.uniform(19_000, 22_000) * _unit(bearing) for bearing in bearings]
     borders = [ragged_line(np.array([middle, corner]), BORDER_HALVINGS, rng) for corner in corners]
-    shapes: list[BaseGeometry] = []
+    mainlands: list[Polygon] = []
     middles: list[float] = []
     for i in range(3):
         j = (i + 1) % 3
@@ -82,14 +83,15 @@ def _draw(rng: np.random.Generator) -> tuple[BaseGeometry, ...]:
         stretch = [middle + rng.uniform(18_500, 23_000) * _unit(bearing) for bearing in between]
         coast = ragged_line(np.array([corners[i], *stretch, corners[j]]), COAST_HALVINGS, rng)
         ring = np.concatenate([borders[i], coast[1:], borders[j][::-1][1:]])
-        shapes.append(Polygon(PLANE.snapped(ring)))
+        mainlands.append(Polygon(PLANE.snapped(ring)))
         middles.append(float(bearings[i] + until) / 2)
     enclave = PLANE.snapped(ragged_ring(middle + rng.uniform(11_000, 13_000) * _unit(middles[0]), 1_800, 48, rng))
     island = PLANE.snapped(ragged_ring(middle + rng.uniform(29_000, 31_000) * _unit(middles[2]), 2_500, 40, rng))
-    shapes[0] = Polygon(shapes[0].exterior.coords, [enclave])
-    shapes[1] = MultiPolygon([shapes[1], Polygon(enclave)])
-    shapes[2] = MultiPolygon([shapes[2], Polygon(island)])
-    return tuple(shapes)
+    return (
+        Polygon(mainlands[0].exterior.coords, [enclave]),
+        MultiPolygon([mainlands[1], Polygon(enclave)]),
+        MultiPolygon([mainlands[2], Polygon(island)]),
+    )
 
 
 def ragged_line(points: Floats, halvings: int, rng: np.random.Generator) -> Floats:

@@ -6,11 +6,13 @@ Whole numbers, because then a value is exactly what its decimal text says in eve
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+arrow: Any = pa  # Its published types do not know that a numpy array makes a column.
 POSITIONING = ("gnss", "cell", "wifi")
 NO_HEADING = np.int16(-1)
 
@@ -47,21 +49,22 @@ def joined(parts: list[Fixes]) -> Fixes:
 def to_table(fixes: Fixes, subject_ids: pa.StringArray) -> pa.Table:
     """The fixes as an Arrow table: `subject` dictionary of text, times as UTC milliseconds, numbers as float64, null is absent."""
     still = fixes.heading_deg == NO_HEADING
-    return pa.table(
+    table: pa.Table = arrow.table(
         {
-            "subject": pa.DictionaryArray.from_arrays(pa.array(fixes.subject), subject_ids),
+            "subject": arrow.DictionaryArray.from_arrays(arrow.array(fixes.subject), subject_ids),
             "time": _times(fixes.time_ms),
             "lon": fixes.lon_e6 / 1e6,
             "lat": fixes.lat_e6 / 1e6,
             "accuracy_m": fixes.accuracy_dm / 10,
             "speed_mps": fixes.speed_dmps / 10,
-            "heading_deg": pa.array(fixes.heading_deg.astype(np.float64), mask=still),
+            "heading_deg": arrow.array(fixes.heading_deg.astype(np.float64), mask=still),
             "battery_pct": fixes.battery_pct.astype(np.float64),
-            "positioning": pa.DictionaryArray.from_arrays(pa.array(fixes.positioning), pa.array(POSITIONING)),
+            "positioning": arrow.DictionaryArray.from_arrays(arrow.array(fixes.positioning), arrow.array(POSITIONING)),
             "received": _times(fixes.received_ms),
         }
     )
+    return table
 
 
-def _times(values: NDArray[np.int64]) -> pa.TimestampArray:
-    return pa.array(values.view("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))
+def _times(values: NDArray[np.int64]) -> Any:  # noqa: ANN401
+    return arrow.array(values.view("datetime64[ms]")).cast(pa.timestamp("ms", "UTC"))

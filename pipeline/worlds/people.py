@@ -19,7 +19,7 @@ from pipeline.worlds.zones import YOUTH, Zone, points_within
 
 MARGIN_M = 500.0
 DISTRICT, STREETS, HOMEBOUND = 0, 1, 2
-"""What a person may roam: his district (perhaps a second too); home, workplace and the streets between; home and its surroundings."""
+"""What a person may roam: his district (perhaps a second too); home, workplace and the streets between; home and around it."""
 SHARE_SECOND = 0.12
 SHARE_STREETS = 0.10
 SHARE_HOMEBOUND = 0.05
@@ -75,7 +75,7 @@ def room_of(
     districts: Districts, zones: tuple[Zone, ...], allowed: list[int], *, young: bool, margin_m: float = MARGIN_M
 ) -> BaseGeometry:
     """Where somebody allowed in these districts is out of reach of every border and of every zone that binds him."""
-    room = shapely.union_all([districts.shapes[i] for i in allowed]).buffer(-margin_m)
+    room: BaseGeometry = shapely.union_all([districts.shapes[i] for i in allowed]).buffer(-margin_m)
     binding = [zone.shape for zone in zones if zone.group is None or (young and zone.group == YOUTH)]
     room = room.difference(shapely.union_all(binding).buffer(margin_m))
     shapely.prepare(room)

@@ -37,7 +37,7 @@ class Plane:
     def metres_per_lat(self) -> float:
         """Metres of one degree of latitude at the origin (radius of the meridian)."""
         sin = math.sin(math.radians(self.lat))
-        meridian_m = SEMI_MAJOR_M * (1 - ECCENTRICITY_SQUARED) / (1 - ECCENTRICITY_SQUARED * sin * sin) ** 1.5
+        meridian_m: float = SEMI_MAJOR_M * (1 - ECCENTRICITY_SQUARED) / (1 - ECCENTRICITY_SQUARED * sin * sin) ** 1.5
         return math.radians(1) * meridian_m
 
     def to_degrees(self, xy: Floats) -> Floats:

@@ -127,7 +127,7 @@ def _zone_rule(zone: Zone) -> Record:
 def _streets(people: People) -> dict[int, Record]:
     """The strip along his way of each person who may only be at home, at work and between, as a GeoJSON geometry."""
     who = np.flatnonzero(people.roams == STREETS).tolist()
-    strips = shapely.buffer(shapely.linestrings(people.way[who]), STREETS_M, quad_segs=4) if who else []
+    strips = shapely.buffer(np.atleast_1d(np.asarray(shapely.linestrings(people.way[who]))), STREETS_M, quad_segs=4)
     geometries = {}
     for i, strip in zip(who, strips, strict=True):
         geometry = geojson_geometry(strip)

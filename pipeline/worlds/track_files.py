@@ -22,6 +22,7 @@ from pipeline.worlds.track_text import csv_lines, csv_text, json_lines
 Compression = Literal["none", "gzip", "zstd"]
 SUFFIX = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 GZIP_LEVEL = 4
+ByteSink = IO[bytes] | gzip.GzipFile | pa.NativeFile
 Tables = pa.Table | Iterable[pa.Table]
 WriteTable = Callable[[pa.Table], None]
 
@@ -90,7 +91,7 @@ def parquet_file(path: Path, compression: Compression = "zstd") -> Iterator[Writ
 
 
 @contextmanager
-def _byte_sink(path: Path, compression: Compression) -> Iterator[IO[bytes] | pa.NativeFile]:
+def _byte_sink(path: Path, compression: Compression) -> Iterator[ByteSink]:
     with path.open("wb") as file:
         if compression == "none":
             yield file

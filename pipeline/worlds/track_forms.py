@@ -108,7 +108,7 @@ def _by_subject(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """Each subject's fixes in the order of the table."""
     coded: Any = table["subject"].cast(pa.string()).dictionary_encode().combine_chunks()
     codes = coded.indices.to_numpy()
-    table = table.take(pa.array(np.argsort(codes, kind="stable")))
+    table = table.take(np.argsort(codes, kind="stable"))
     ends = np.cumsum(np.bincount(codes, minlength=len(coded.dictionary)))
     for subject, end, count in zip(coded.dictionary.to_pylist(), ends, np.diff(ends, prepend=0), strict=True):
         if "/" in subject or subject.startswith("."):

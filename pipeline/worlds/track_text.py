@@ -11,8 +11,11 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-Column: TypeAlias = "pa.Array[Any] | pa.ChunkedArray[Any]"
-pc: Any = pyarrow.compute  # Its types know no mixture of columns, chunked columns and plain texts.
+Column: TypeAlias = Any
+"""A column of text or of values: an Arrow array or chunked array."""
+arrow: Any = pa
+pc: Any = pyarrow.compute
+"""Untyped: the published types know no mixture of columns, chunked columns, numpy arrays and plain texts."""
 
 DAY_MS = 86_400_000
 DIGITS = ((11, 36_000_000, 10), (12, 3_600_000, 10), (14, 600_000, 6), (15, 60_000, 10), (17, 10_000, 6), (18, 1_000, 10))
@@ -38,7 +41,8 @@ def time_texts(time_ms: NDArray[np.int64], template: str = RFC3339) -> pa.String
     for place, unit, base in DIGITS + (DIGITS_OF_MS if ".000" in template else ()):
         text[:, place] = in_day // unit % base + ord("0")
     ends = np.arange(0, width * count + 1, width, dtype=np.int32)
-    return pa.StringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(text))
+    texts: pa.StringArray = arrow.StringArray.from_buffers(count, arrow.py_buffer(ends), arrow.py_buffer(text))
+    return texts
 
 
 def time_ms_of(column: Column) -> NDArray[np.int64]:
@@ -75,6 +79,7 @@ def csv_text(text: str) -> str:
 
 
 def number_texts(column: Column) -> Column:
+    """Each number as its shortest exact text, null where it is null or NaN."""
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, None)
     return column.cast(pa.string())
@@ -118,12 +123,12 @@ def joined_texts(*parts: Column | str) -> Column:
 
 def line_bytes(lines: Column) -> list[memoryview]:
     """The characters of a string column, one text after another, without a copy; no text may be null."""
-    chunks = lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]
+    chunks: list[Any] = lines.chunks if isinstance(lines, pa.ChunkedArray) else [lines]
     texts = []
     for chunk in chunks:
         _, offsets, data = chunk.buffers()
         if len(chunk) and data is not None:
-            bounds = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+            bounds = np.frombuffer(memoryview(offsets), np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
             texts.append(memoryview(data)[bounds[0] : bounds[-1]])
     return texts
 

@@ -78,7 +78,7 @@ def ways_within(starts: Floats, ends: Floats, room: BaseGeometry, rng: np.random
     """Ways from starts to ends (k, 2) within `room` and not too long, as arrays (j, 4, 2) and as lines; j <= k."""
     ways = bent(starts, ends, rng)
     ways = ways[lengths(ways) < LONGEST_TRIP_M]
-    lines = shapely.linestrings(ways)
+    lines = np.asarray(shapely.linestrings(ways))
     good = shapely.covers(room, lines)
     return ways[good], lines[good]
 

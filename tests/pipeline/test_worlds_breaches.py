@@ -15,6 +15,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.worlds.track_text import time_ms_of
 from pipeline.worlds.world import World, make_world
 
 LAT0 = 31.35
@@ -48,7 +49,8 @@ class Registry:
 
 def in_metres(lon_lat: NDArray[np.float64]) -> NDArray[np.float64]:
     """Degrees to metres."""
-    return (lon_lat - (121.05, LAT0)) * METRES_PER_DEGREE
+    metres: NDArray[np.float64] = (lon_lat - (121.05, LAT0)) * METRES_PER_DEGREE
+    return metres
 
 
 def read_registry(folder: Path) -> Registry:
@@ -93,17 +95,17 @@ def verdicts(
 def episodes(registry: Registry, world: World) -> list[Episode]:
     """J6 and J9 over the fixes in the order of arrival."""
     found: list[Episode] = []
-    rows = defaultdict(list)
+    rows: dict[str, list[int]] = defaultdict(list)
     table = world.fixes()
-    columns = [table[name].to_pylist() for name in ("subject", "lon", "lat", "accuracy_m")]
-    times = table["time"].cast("int64").to_numpy()
-    for i, subject in enumerate(columns[0]):
+    subjects: list[Any] = table["subject"].to_pylist()
+    times = time_ms_of(table["time"])
+    for i, subject in enumerate(subjects):
         if not rows[subject] or times[i] > times[rows[subject][-1]]:
             rows[subject].append(i)
-    lon_lat = np.column_stack([columns[1], columns[2]])
+    lon_lat = np.column_stack([table["lon"].to_numpy(), table["lat"].to_numpy()])
     for subject, kept in rows.items():
         xy = in_metres(lon_lat[kept])
-        accuracy = np.array(columns[3])[kept]
+        accuracy = table["accuracy_m"].to_numpy()[kept]
         for slot, values in verdicts(registry, registry.rules[subject], xy, accuracy).items():
             found += slot_machine(registry, subject, slot, values, times[kept], xy)
     return found
