@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from pipeline.worlds import stories_border, stories_forbidden
-from pipeline.worlds.stories import Scene, Stage, Story
+from pipeline.worlds.stories import DoesNotFitError, Scene, Stage, Story
 
 STORIES: tuple[Story, ...] = (*stories_border.STORIES, *stories_forbidden.STORIES)
 """In the order in which they are cast: where there are fewer subjects than stories, the first ones play."""
@@ -24,7 +26,6 @@ def cast(stage: Stage, subject_ids: list[str], rounds: int | None = None) -> dic
     actors = stage.rng.permutation(count)[: rounds * len(STORIES)]
     scenes: dict[int, Scene] = {}
     for k, actor in enumerate(np.sort(actors)):
-        scene = STORIES[k % len(STORIES)](stage.of(subject_ids[actor]))
-        if scene is not None:
-            scenes[int(actor)] = scene
+        with suppress(DoesNotFitError):
+            scenes[int(actor)] = STORIES[k % len(STORIES)](stage.of(subject_ids[actor]))
     return scenes

@@ -26,6 +26,8 @@ COAST_HALVINGS = 4
 """Each of about eight stretches of a district's outer border has 2 ** 4 edges."""
 ENCLAVE_DEPTH_M = 3_000.0
 ISLAND_DISTANCE_M = 1_500.0
+ROOM_FROM_BORDER_M, ROOM_M2 = 2_500.0, 100e6
+"""Each mainland has at least so much room so far from its borders."""
 Shapes: TypeAlias = tuple[Polygon, MultiPolygon, MultiPolygon]
 RAGGEDNESS = 0.14
 """How far a midpoint is pushed aside, as a share of its edge's length."""
@@ -61,8 +63,10 @@ def _fits_together(shapes: Shapes) -> bool:
     overlap_m2 = sum(shape.area for shape in shapes) - shapely.union_all(shapes).area
     enclave, island = shapes[1].geoms[-1], shapes[2].geoms[-1]
     around = Polygon(shapes[0].exterior)
+    mainlands = (shapes[0], shapes[1].geoms[0], shapes[2].geoms[0])
     return bool(
         abs(overlap_m2) < 1.0
+        and all(mainland.buffer(-ROOM_FROM_BORDER_M).area > ROOM_M2 for mainland in mainlands)
         and around.buffer(-ENCLAVE_DEPTH_M).covers(enclave)
         and island.distance(shapely.union_all(shapes[:2])) > ISLAND_DISTANCE_M
         and island.distance(shapes[2].geoms[0]) > ISLAND_DISTANCE_M

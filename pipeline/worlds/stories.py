@@ -1,7 +1,7 @@
 """Stories: what a few people of the simulated world do beside their ordinary days, and what an exact judge must make of it.
 
-A story is a function from a stage to a scene (or None where the span is too short for it). To add one, write the function in a file
-`stories_*.py` and name it in that file's table; `casting.STORIES` joins the tables.
+A story is a function from a stage to a scene; it raises DoesNotFitError where the span is too short for it. To add one, write the
+function in a file `stories_*.py` and name it in that file's table; `casting.STORIES` joins the tables.
 
 The arithmetic of what must be found: within a scene a fix is off by at most 14 m and reports at most 6.4 m (`sampling`, open sky).
 Under the shipped policy a fix is then surely fine inside an allowed area, surely a breach 50.4 m (30 + 6.4 + 14) outside it, surely
@@ -30,6 +30,10 @@ LEAD_MS, LEAD_STEPS = 5 * 60_000, 3
 STAY_MS, STAY_STEPS = 10 * 60_000, 4
 LONGEST_EXTRA_STAY_MS = 2 * 3_600_000
 TRIP_MPS = (11.5, 14.0)
+
+
+class DoesNotFitError(Exception):
+    """The span is too short for the story, or this map has no room for it: it is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,8 @@ class Stage:
         """At home before and after."""
         return max(LEAD_MS, LEAD_STEPS * self.step_ms)
 
-    def visit(self, out: Trip, back: Trip | None = None, between_ms: int = 0) -> tuple[int, int] | None:
-        """When to leave home and when to start back, drawn so that all fits into the span; None where it cannot.
+    def visit(self, out: Trip, back: Trip | None = None, between_ms: int = 0) -> tuple[int, int]:
+        """When to leave home and when to start back, drawn so that all fits into the span. Raises DoesNotFitError.
 
         The stay is ten minutes (four samples) or more, and `between_ms` beside that.
         """
@@ -117,7 +121,7 @@ class Stage:
         back_ms = 0 if back is None else back.ms(back.length_m) + self.lead_ms
         slack_ms = self.end_ms - self.start_ms - self.lead_ms - out.ms(out.length_m) - stay_ms - between_ms - back_ms
         if slack_ms < 0:
-            return None
+            raise DoesNotFitError
         extra_ms = int(self.rng.uniform(0, min(slack_ms, LONGEST_EXTRA_STAY_MS)))
         depart_ms = self.start_ms + self.lead_ms + int(self.rng.uniform(0, slack_ms - extra_ms))
         return depart_ms, depart_ms + out.ms(out.length_m) + stay_ms + between_ms + extra_ms
@@ -143,7 +147,7 @@ class Stage:
         )
 
 
-Story = Callable[[Stage], Scene | None]
+Story = Callable[[Stage], Scene]
 
 
 def driven(legs: list[tuple[int, Trip]]) -> tuple[Times, Floats]:

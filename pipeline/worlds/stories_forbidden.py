@@ -15,20 +15,20 @@ KEEP_OFF_RADIUS_M = 400.0
 ROOM_AROUND_M = 1_500.0
 
 
-def enters_port(stage: Stage) -> Scene | None:
+def enters_port(stage: Stage) -> Scene:
     """Enters the place of his district that is forbidden to everybody, and leaves it."""
     zone = _zone(stage, group=None)
     return _visit(stage, "enters_port", zone.district, into_zone(stage, zone.district, zone.shape, zone.centre), zone.rule_id)
 
 
-def youth_in_arcade(stage: Stage) -> Scene | None:
+def youth_in_arcade(stage: Stage) -> Scene:
     """A member of the group enters a place forbidden to the group, and leaves it."""
     zone = _zone(stage, group=YOUTH)
     trip = into_zone(stage, zone.district, zone.shape, zone.centre)
     return _visit(stage, "youth_in_arcade", zone.district, trip, zone.rule_id, youth=True)
 
 
-def breaks_no_contact(stage: Stage) -> Scene | None:
+def breaks_no_contact(stage: Stage) -> Scene:
     """Enters a place forbidden to him alone, and leaves it."""
     district = int(stage.rng.integers(0, 3))
     room = room_of(stage.districts, stage.zones, [district], young=True, margin_m=ROOM_AROUND_M)
@@ -40,7 +40,7 @@ def breaks_no_contact(stage: Stage) -> Scene | None:
     return _visit(stage, "breaks_no_contact", district, trip, rule_id, areas=(area,), rules=(rule,))
 
 
-def adult_in_arcade(stage: Stage) -> Scene | None:
+def adult_in_arcade(stage: Stage) -> Scene:
     """Somebody who is not of the group enters the place forbidden to the group: nothing is told."""
     zone = _zone(stage, group=YOUTH)
     return _visit(stage, "adult_in_arcade", zone.district, into_zone(stage, zone.district, zone.shape, zone.centre), None)
@@ -54,12 +54,10 @@ def _zone(stage: Stage, *, group: str | None) -> Zone:
     return zones[int(stage.rng.integers(0, len(zones)))]
 
 
-def _visit(stage: Stage, story: str, district: int, out: Trip, rule_id: str | None, **more: Any) -> Scene | None:  # noqa: ANN401
+def _visit(stage: Stage, story: str, district: int, out: Trip, rule_id: str | None, **more: Any) -> Scene:  # noqa: ANN401
     """There and back; a breach of `rule_id` while he is inside, where that is given."""
     back = reversed_trip(out)
     times = stage.visit(out, back)
-    if times is None:
-        return None
     depart_ms, leave_ms = times
     calm = (depart_ms - stage.lead_ms, leave_ms + back.ms(back.length_m) + stage.lead_ms)
     if rule_id is not None:

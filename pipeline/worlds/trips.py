@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.worlds.people import MARGIN_M, bent, lengths, room_of
 from pipeline.worlds.plane import Floats
-from pipeline.worlds.stories import SURELY_INSIDE_M, SURELY_OUTSIDE_M, TRIP_MPS, Stage, Trip
+from pipeline.worlds.stories import SURELY_INSIDE_M, SURELY_OUTSIDE_M, TRIP_MPS, DoesNotFitError, Stage, Trip
 from pipeline.worlds.zones import points_within
 
 FROM_BORDER_M = (800.0, 3_500.0)
@@ -17,26 +17,31 @@ LONGEST_TRIP_M = 8_000.0
 SLOWEST_CROSSING_M = (200.0, 80.0)
 """How many metres of the way may lie in the doubtful strip along the line: of a border, of a forbidden place."""
 TRIES = 128
+ATTEMPTS = 50
 
 
 def over_border(stage: Stage, home: int, other: int) -> Trip:
-    """From a home in district `home` to a place in the neighbouring district `other`."""
+    """From a home in district `home` to a place in the neighbouring district `other`. Raises DoesNotFitError."""
     pool = stage.trips.setdefault(("border", home, other), [])
     districts = stage.districts.shapes
-    while not pool:
+    for _ in range(ATTEMPTS):
+        if pool:
+            return pool.pop()
         rooms = [room_of(stage.districts, stage.zones, [i], young=True, margin_m=FROM_BORDER_M[0]) for i in (home, other)]
         near = [room.intersection(districts[i].buffer(FROM_BORDER_M[1])) for room, i in zip(rooms, (other, home), strict=True)]
         starts, ends = points_within(near[0], TRIES, stage.rng), points_within(near[1], TRIES, stage.rng)
         room = room_of(stage.districts, stage.zones, [home, other], young=True)
         far = districts[home].buffer(SURELY_OUTSIDE_M)
         pool.extend(crossing(starts, ends, room, districts[home], far, SLOWEST_CROSSING_M[0], stage.rng))
-    return pool.pop()
+    raise DoesNotFitError
 
 
 def into_zone(stage: Stage, district: int, zone: BaseGeometry, centre: Floats) -> Trip:
-    """From a home in `district` to the middle of a forbidden place there."""
+    """From a home in `district` to the middle of a forbidden place there. Raises DoesNotFitError."""
     pool = stage.trips.setdefault(("zone", float(centre[0]), float(centre[1])), [])
-    while not pool:
+    for _ in range(ATTEMPTS):
+        if pool:
+            return pool.pop()
         others = tuple(other for other in stage.zones if other.shape.distance(zone) > 0)
         room = room_of(stage.districts, others, [district], young=True)
         homes = room.intersection(zone.buffer(4_000).difference(zone.buffer(MARGIN_M + 500)))
@@ -44,7 +49,7 @@ def into_zone(stage: Stage, district: int, zone: BaseGeometry, centre: Floats) -
         # Outside the wider shape he is surely out, inside the narrower one surely in.
         maybe, sure = zone.buffer(SURELY_INSIDE_M), zone.buffer(-SURELY_INSIDE_M)
         pool.extend(_entering(starts, ends, room, maybe, sure, stage.rng))
-    return pool.pop()
+    raise DoesNotFitError
 
 
 def crossing(

@@ -64,7 +64,9 @@ def _centres(room: BaseGeometry, count: int, rng: np.random.Generator) -> Floats
 
 
 def points_within(room: BaseGeometry, count: int, rng: np.random.Generator) -> Floats:
-    """`count` points evenly spread over a shape, metres, shape (count, 2)."""
+    """`count` points evenly spread over a shape, metres, shape (count, 2). Raises ValueError where the shape is empty."""
+    if room.is_empty:
+        raise ValueError("there is no point in an empty shape")
     shapely.prepare(room)
     west, south, east, north = room.bounds
     share = room.area / ((east - west) * (north - south))
