@@ -1,0 +1,77 @@
+"""All sinks of a run behind one face: alerts to Redis and files, dead letters, counts and metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from operators.alert import Alert
+from pipeline.items import ClockMark, Outgoing
+from pipeline.totals import Totals
+from sinks.alert_files import AlertFile
+from sinks.alert_json import encode_alert
+from sinks.dead_letters import DeadLetterFile, DeadLetterStream
+from sinks.metrics import Metrics
+from sinks.redis_alerts import RedisAlerts
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Delivers in order: first to Redis, which may refuse and be tried again, then to files."""
+
+    deployment: str
+    totals: Totals
+    redis: RedisAlerts | None = None
+    file: AlertFile | None = None
+    dead_letters: list[DeadLetterFile | DeadLetterStream] = field(default_factory=list)
+    metrics: Metrics | None = None
+    live: bool = False
+    on_marks: Callable[[list[ClockMark]], None] | None = None
+    on_saved: Callable[[], None] | None = None
+
+    def deliver(self, items: list[Outgoing]) -> None:
+        """Deliver what some items carry. Raises `Undelivered` where Redis stays away too long."""
+        encoded: list[tuple[Alert, bytes]] = []
+        letters: list[bytes] = []
+        marks: list[ClockMark] = []
+        for item in items:
+            for alert in item.alerts:
+                encoded.append((alert, encode_alert(alert, self.deployment)))
+            letters += item.dead_letters
+            marks += item.marks
+        if letters:
+            for sink in self.dead_letters:
+                sink.write(letters)
+        if encoded:
+            self._deliver_alerts(encoded)
+        if marks and self.on_marks is not None:
+            self.on_marks(marks)
+
+    def _deliver_alerts(self, encoded: list[tuple[Alert, bytes]]) -> None:
+        started = time.perf_counter()
+        if self.redis is not None:
+            self.redis.deliver(encoded)
+        if self.file is not None:
+            self.file.write(encoded)
+        alerts = [alert for alert, _ in encoded]
+        self.totals.told(alerts)
+        if self.metrics is not None:
+            self.metrics.stage("deliver", time.perf_counter() - started)
+            self.metrics.alerts(alerts, round(time.time() * 1000) if self.live else None)
+
+    def saved(self) -> None:
+        """A snapshot is being taken: what was written must outlive the machine."""
+        if self.redis is not None:
+            self.redis.next_generation()
+        if self.file is not None:
+            self.file.sync()
+        if self.on_saved is not None:
+            self.on_saved()
+
+    def close(self) -> None:
+        """Close the files; connections are the run's."""
+        if self.file is not None:
+            self.file.close()
+        for sink in self.dead_letters:
+            sink.close()

@@ -1,0 +1,164 @@
+"""The Bytewax adapters: thin, and the only files beside the flow that know Bytewax.
+
+A stop is asked for by an event: the source then ends as at the end of its input, the epoch closes, and position and state are
+saved together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any, Protocol
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.operators import StatefulBatchLogic
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+
+from pipeline.episodes import Shard
+from pipeline.items import Chunk, ClockMark, JudgedBatch, Outgoing
+from pipeline.runner import Run
+
+
+class Reader(Protocol):
+    """What reads records: gives items, says when to ask again and from where a later run would go on."""
+
+    def next_items(self) -> list[Chunk | ClockMark]:
+        """What there is now; raises StopIteration at the end of a recorded input."""
+
+    def next_awake(self) -> datetime | None:
+        """When to ask again; None: at once."""
+
+    def position(self) -> Any:  # noqa: ANN401 - each reader's own
+        """Where a later run goes on; pickled."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class _Partition(StatefulSourcePartition[Chunk | ClockMark, Any]):
+    def __init__(self, reader: Reader, run: Run) -> None:
+        self._reader = reader
+        self._run = run
+        self._next_items = run.guard(reader.next_items)
+
+    def next_batch(self) -> Iterable[Chunk | ClockMark]:
+        if self._run.stop.is_set():
+            raise StopIteration
+        return self._next_items()
+
+    def next_awake(self) -> datetime | None:
+        return None if self._run.stop.is_set() else self._reader.next_awake()
+
+    def snapshot(self) -> Any:  # noqa: ANN401
+        return self._reader.position()
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class Source(FixedPartitionedSource[Chunk | ClockMark, Any]):
+    """One partition for all that a lane reads: several would drift apart (facts of Bytewax 0.21), and one keeps their order."""
+
+    def __init__(self, open_reader: Callable[[Any], Reader], run: Run) -> None:
+        """`open_reader(position)` opens the input at a position, None for its beginning."""
+        self._open = run.guard(open_reader)
+        self._run = run
+
+    def list_parts(self) -> list[str]:
+        """The one partition."""
+        return ["input"]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Partition:  # noqa: ANN401, ARG002
+        """Open the input where the last run ended."""
+        return _Partition(self._open(resume_state), self._run)
+
+
+class ShardLogic(StatefulBatchLogic[JudgedBatch | ClockMark, Outgoing, Any]):
+    """A shard of episodes as Bytewax keeps it."""
+
+    def __init__(self, shard: Shard, run: Run, *, saved: bool) -> None:
+        """`saved`: whether anything keeps snapshots; without, they are not made."""
+        self._shard = shard
+        self._take = run.guard(shard.take)
+        self._saved = saved
+
+    def on_batch(self, values: list[JudgedBatch | ClockMark]) -> tuple[list[Outgoing], bool]:
+        """Take the items in order; the shard is never discarded."""
+        return [self._take(item) for item in values], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> Any:  # noqa: ANN401
+        """The shard's state as bytes."""
+        return self._shard.snapshot() if self._saved else None
+
+
+class Deliverer(Protocol):
+    """What delivers: all sinks of a run behind one face."""
+
+    def deliver(self, items: list[Outgoing]) -> None:
+        """Deliver in order, or raise; nothing may be kept back."""
+
+    def saved(self) -> None:
+        """Called at each snapshot, when all that was delivered is behind."""
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+
+class _SinkPartition(StatefulSinkPartition[Outgoing, int]):
+    def __init__(self, deliverer: Deliverer, run: Run) -> None:
+        self._deliverer = deliverer
+        self._deliver = run.guard(deliverer.deliver)
+
+    def write_batch(self, items: list[Outgoing]) -> None:
+        self._deliver(items)
+
+    def snapshot(self) -> int:
+        self._deliverer.saved()
+        return 0
+
+    def close(self) -> None:
+        self._deliverer.close()
+
+
+class Sink(FixedPartitionedSink[Outgoing, int]):
+    """One partition, in the commit path: an epoch is saved only when its alerts are delivered."""
+
+    def __init__(self, open_deliverer: Callable[[], Deliverer], run: Run) -> None:
+        """`open_deliverer()` opens the sinks."""
+        self._open = open_deliverer
+        self._run = run
+
+    def list_parts(self) -> list[str]:
+        """The one partition."""
+        return ["alerts"]
+
+    def part_fn(self, item_key: str) -> int:  # noqa: ARG002
+        """All to the one."""
+        return 0
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> _SinkPartition:  # noqa: ARG002
+        """Open the sinks."""
+        return _SinkPartition(self._open(), self._run)
+
+
+class IteratorReader:
+    """A reader over an iterator of chunks that knows its position."""
+
+    def __init__(self, chunks: Iterator[Chunk], position: Callable[[], Any]) -> None:
+        self._chunks = chunks
+        self._position = position
+
+    def next_items(self) -> list[Chunk | ClockMark]:
+        """The next chunk; StopIteration at the end."""
+        return [next(self._chunks)]
+
+    def next_awake(self) -> datetime | None:
+        """At once."""
+        return None
+
+    def position(self) -> Any:  # noqa: ANN401
+        """Where the last chunk given ended."""
+        return self._position()
+
+    def close(self) -> None:
+        """Nothing is kept open between chunks."""

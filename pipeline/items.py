@@ -1,0 +1,65 @@
+"""What flows through the dataflow: chunks of records as read, marks of the clock, judged batches, and what goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from fences.fence_set import FenceSet
+    from operators.acceptance import Accepted
+    from operators.alert import Alert
+    from operators.fix_batch import FixBatch
+    from operators.judge import Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some records as a source read them. `decode` makes columns of them; `read_at` is the wall clock, seconds, when they came."""
+
+    source: str
+    decode: Callable[[], FixBatch]
+    read_at: float = 0.0
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockMark:
+    """The clock of a source partition, in line with its records: the partition's name and UTC milliseconds."""
+
+    partition: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBatch:
+    """One shard's part of a judged batch: `rows` int64 are its rows of the columns; `subject` int32 is -1 of rejected ones.
+
+    The first shard also carries what is counted once: rejects by reason, ignored fields, dead letters.
+    """
+
+    fence_set: FenceSet
+    fixes: Accepted
+    subject: NDArray[np.int32]
+    verdicts: Verdicts
+    rows: NDArray[np.int64]
+    read_at: float
+    rejected: NDArray[np.int64] | None = None
+    ignored: NDArray[np.int64] | None = None
+    dead_letters: tuple[bytes, ...] = ()
+    source: str = ""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """What a shard hands to the sinks: alerts in order, dead letters, and clock marks that have gone by."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    dead_letters: tuple[bytes, ...] = ()
+    marks: list[ClockMark] = field(default_factory=list)
+    read_at: float = 0.0
+    oldest_arrival_ms: int | None = None

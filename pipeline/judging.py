@@ -1,0 +1,106 @@
+"""From a chunk to judged batches: decode, accept, judge, split by shard. Stateless; one call a chunk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fences.fence_set import FenceSet
+from operators.acceptance import REASONS, Accepted, accept
+from operators.fix_batch import FixBatch
+from operators.judge import judge
+from operators.subject_directory import SubjectDirectory
+from pipeline.items import Chunk, ClockMark, JudgedBatch
+from sinks.dead_letters import dead_letter
+
+StageTimer = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A fence set with the directory of its subjects: what is swapped whole."""
+
+    fence_set: FenceSet
+    directory: SubjectDirectory
+
+
+def rule_set_of(fence_set: FenceSet) -> RuleSet:
+    """The rule set of a compiled registry."""
+    return RuleSet(fence_set, SubjectDirectory(fence_set.registry.subject_ids))
+
+
+@dataclass(slots=True)
+class Judging:
+    """Judges chunks under a rule set. `from_ms`, `to_ms`: records outside are left out, as if they had not been there."""
+
+    rules: RuleSet
+    shards: int
+    from_ms: int | None = None
+    to_ms: int | None = None
+    keep_dead_letters: bool = True
+    timer: StageTimer | None = None
+    pace: Callable[[FixBatch], None] | None = None
+
+    def __call__(self, item: Chunk | ClockMark) -> list[tuple[str, JudgedBatch | ClockMark]]:
+        """The chunk's judged parts, keyed by shard; a clock mark goes to every shard."""
+        if isinstance(item, ClockMark):
+            return [(shard_key(k), item) for k in range(self.shards)]
+        started = time.perf_counter()
+        batch = item.decode()
+        started = self._timed("decode", started)
+        if self.pace is not None:
+            self.pace(batch)
+            started = time.perf_counter()
+        policy = self.rules.fence_set.registry.policy
+        fixes = accept(
+            batch, self.rules.directory, future_tolerance_ms=round(policy.future_tolerance_s * 1000),
+            max_accuracy_m=policy.max_accuracy_m, live=item.live,
+        )  # fmt: skip
+        started = self._timed("accept", started)
+        parts = self._judged(item, batch, fixes)
+        self._timed("judge", started)
+        return parts
+
+    def _timed(self, stage: str, started: float) -> float:
+        now = time.perf_counter()
+        if self.timer is not None:
+            self.timer(stage, now - started)
+        return now
+
+    def _judged(self, item: Chunk, batch: FixBatch, fixes: Accepted) -> list[tuple[str, JudgedBatch | ClockMark]]:
+        reason, subject = fixes.reason, fixes.subject
+        if self.from_ms is not None or self.to_ms is not None:
+            away = (reason == 0) & ((fixes.time_ms < (self.from_ms or 0)) | (fixes.time_ms >= (self.to_ms or np.iinfo(np.int64).max)))
+            subject = np.where(away, np.int32(-1), subject)
+        ignored = fixes.ignored
+        rejects = np.nonzero(reason)[0]
+        letters: tuple[bytes, ...] = ()
+        rejected = np.zeros(len(REASONS), np.int64)
+        if len(rejects):
+            subject = np.where(reason != 0, np.int32(-1), subject)
+            rejected = np.bincount(reason[rejects] - 1, minlength=len(REASONS))
+            if self.keep_dead_letters:
+                letters = tuple(dead_letter(REASONS[reason[i] - 1], item.source, batch.place(i), batch.raw(i)) for i in rejects.tolist())
+        subject.flags.writeable = False
+        fence_set = self.rules.fence_set
+        fences = fence_set.fences_for(fixes.lon, fixes.lat)
+        verdicts = judge(fences, subject, fixes.time_ms, fixes.lon, fixes.lat, fixes.accuracy_m)
+        parts: list[tuple[str, JudgedBatch | ClockMark]] = []
+        for k in range(self.shards):
+            rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(subject % self.shards == k)[0]
+            first = k == 0
+            part = JudgedBatch(
+                fence_set, fixes, subject, verdicts, rows, item.read_at, rejected if first else None, ignored if first else None,
+                letters if first else (), item.source,
+            )  # fmt: skip
+            if first or len(rows):
+                parts.append((shard_key(k), part))
+        return parts
+
+
+def shard_key(shard: int) -> str:
+    """Bytewax key of a shard."""
+    return f"s{shard:03d}"

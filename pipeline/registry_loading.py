@@ -1,0 +1,35 @@
+"""Loading and compiling a registry for a command: problems are listed and end it with 78."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from fences.fence_set import FenceSet
+from fences.load import load_registry
+from fences.problems import WrongRegistryError, describe
+from pipeline.progress import loading
+
+WRONG_REGISTRY = 78
+
+
+def load_fence_set(directory: Path) -> FenceSet:
+    """The compiled registry; warnings go to standard error. Raises SystemExit(78) after listing every problem."""
+    try:
+        with loading() as progress:
+            registry, warnings = load_registry(directory, progress)
+            fence_set = FenceSet(registry, progress)
+    except WrongRegistryError as error:
+        tell_and_exit(error)
+    for line in describe(warnings):
+        print(line, file=sys.stderr)
+    return fence_set
+
+
+def tell_and_exit(error: WrongRegistryError) -> NoReturn:
+    """List every problem on standard error and end with 78."""
+    for line in describe(error.problems):
+        print(line, file=sys.stderr)
+    print(f"fencewatch: {error}; nothing was started.", file=sys.stderr)
+    raise SystemExit(WRONG_REGISTRY)

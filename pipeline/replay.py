@@ -1,0 +1,120 @@
+"""A replay: files through the dataflow, with what it needs around it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from fences.fence_set import FenceSet
+from pipeline.delivery import Delivery
+from pipeline.embedded_redis import EmbeddedRedis
+from pipeline.engine import IteratorReader, ShardLogic, Sink, Source
+from pipeline.episodes import Shard
+from pipeline.flow import build_flow
+from pipeline.judging import Judging, rule_set_of
+from pipeline.pace import Pace
+from pipeline.progress import ReplayProgress
+from pipeline.runner import Run
+from pipeline.sources.files import FileOptions, FileStream, Position
+from pipeline.state_folder import StateFolder
+from pipeline.totals import Totals
+from sinks.alert_files import alert_file
+from sinks.dead_letters import DeadLetterFile
+from sinks.redis_alerts import RedisAlerts
+from sinks.redis_connection import connect
+from sinks.redis_names import REPLAY_PREFIX, RedisNames
+
+KEEP_DAYS = 30
+SAVED_EPOCH, UNSAVED_EPOCH = timedelta(seconds=10), timedelta(seconds=0.5)
+"""An epoch is also what flows between workers without a pause; where nothing is saved at its end it may be short."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayOptions:
+    """What to replay and where to: see `fencewatch replay --help`. Times in UTC milliseconds."""
+
+    files: list[str]
+    reading: FileOptions
+    from_ms: int | None = None
+    to_ms: int | None = None
+    redis: str = "none"
+    prefix: str = REPLAY_PREFIX
+    deployment: str | None = None
+    alerts_out: Path | None = None
+    dead_letters: Path | None = None
+    pace: Pace | None = None
+    workers: int = 1
+    state: Path | None = None
+    give_up_after_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a replay gave: its report, and whether it was stopped before the end."""
+
+    report: dict[str, Any]
+    stopped: bool
+
+
+def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
+    """Replay. Raises FencewatchError: an input that cannot be read, a state folder in use, alerts that could not be delivered."""
+    folder = StateFolder(options.state) if options.state is not None else None
+    deployment = options.deployment or f"replay-{secrets.token_hex(4)}"
+    if folder is not None:
+        deployment = folder.remember("deployment", deployment)
+        folder.keep_ids(fence_set.registry)
+    totals, run = Totals(), Run()
+    judging = Judging(
+        rule_set_of(fence_set), options.workers, options.from_ms, options.to_ms,
+        keep_dead_letters=options.dead_letters is not None, pace=options.pace,
+    )  # fmt: skip
+    streams: list[FileStream] = []
+
+    def open_reader(position: Position | None) -> IteratorReader:
+        streams.append(FileStream(options.files, options.reading, position))
+        return IteratorReader(iter(streams[-1]), lambda: streams[-1].position)
+
+    def build_shard(snapshot: Any) -> ShardLogic:  # noqa: ANN401 - Bytewax's form
+        ids_of = folder.ids if folder is not None else None
+        return ShardLogic(Shard(fence_set, totals, snapshot, ids_of), run, saved=folder is not None)
+
+    with _redis_url(options.redis) as url:
+        delivery = _delivery(options, deployment, totals, url, run, resume=folder is not None)
+        flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
+        started = time.perf_counter()
+        with ReplayProgress(lambda: streams[-1].progress if streams else None, totals) as shown:
+            run.go(
+                flow, workers=options.workers, epoch=SAVED_EPOCH if folder else UNSAVED_EPOCH,
+                recovery=folder.recovery() if folder else None, while_running=shown.update,
+            )  # fmt: skip
+        seconds = time.perf_counter() - started
+    if folder is not None:
+        folder.close()
+    return Replayed(totals.report(seconds), run.stop.is_set())
+
+
+def _delivery(options: ReplayOptions, deployment: str, totals: Totals, url: str | None, run: Run, *, resume: bool) -> Delivery:
+    delivery = Delivery(deployment, totals)
+    if url is not None:
+        delivery.redis = RedisAlerts(connect(url), RedisNames(options.prefix), KEEP_DAYS, deployment, options.give_up_after_s, stop=run.stop)
+    if options.alerts_out is not None:
+        delivery.file = alert_file(options.alerts_out, resume=resume)
+    if options.dead_letters is not None:
+        delivery.dead_letters.append(DeadLetterFile(options.dead_letters, resume=resume))
+    return delivery
+
+
+@contextmanager
+def _redis_url(asked: str) -> Iterator[str | None]:
+    """The URL of the server asked for: none, one given, or an embedded one that is thrown away afterwards."""
+    if asked == "embedded":
+        with EmbeddedRedis() as server:
+            yield server.url
+    else:
+        yield None if asked == "none" else asked

@@ -1,0 +1,89 @@
+"""Running a dataflow to its end or to a stop: in a thread of its own, so that signals are heard and a bar can move.
+
+A process that waits inside Bytewax hears no signal, and its own handlers stop it abruptly; so the main thread keeps the handlers,
+asks for the stop, and waits for the flow to close its epoch.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig
+from bytewax.run import cli_main
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Run:
+    """One run of a flow. `stop` asks for its end; `failure` is what ended it otherwise."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.failure: BaseException | None = None
+        self.done = threading.Event()
+        self._signals = 0
+
+    def guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """`call`, remembering its exception: what Bytewax passes on of it is a panic without a cause."""
+
+        def guarded(*args: Any) -> Any:  # noqa: ANN401
+            try:
+                return call(*args)
+            except StopIteration:
+                raise
+            except BaseException as error:
+                if self.failure is None:
+                    self.failure = error
+                raise
+
+        return guarded
+
+    def go(
+        self, flow: Dataflow, *, workers: int, epoch: timedelta, recovery: RecoveryConfig | None, while_running: Callable[[], None] | None = None,
+        grace_s: float = 60.0,
+    ) -> None:  # fmt: skip
+        """Run until the input ends or a stop is asked for; `while_running` is called ten times a second.
+
+        Raises what a reader, a step or a sink raised. A second stop signal, or a drain longer than `grace_s`, ends the process.
+        """
+        before = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+        sys.setswitchinterval(1e-4)
+        thread = threading.Thread(target=self._work, args=(flow, workers, epoch, recovery), name="dataflow", daemon=True)
+        thread.start()
+        asked = 0.0
+        try:
+            while not self.done.wait(0.1):
+                if while_running is not None:
+                    while_running()
+                if self.stop.is_set():
+                    asked += 0.1
+                    if asked > grace_s:
+                        raise TimeoutError(f"the dataflow did not end within {grace_s:g} s after it was told to stop.")
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        thread.join()
+        if self.failure is not None:
+            raise self.failure
+
+    def _work(self, flow: Dataflow, workers: int, epoch: timedelta, recovery: RecoveryConfig | None) -> None:
+        try:
+            cli_main(flow, workers_per_process=workers, epoch_interval=epoch, recovery_config=recovery)
+        except BaseException as error:  # noqa: BLE001 - Bytewax passes Rust panics on, which are no Exceptions
+            if self.failure is None:
+                self.failure = error
+        finally:
+            self.done.set()
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._signals += 1
+        if self._signals > 1:
+            raise SystemExit(128 + number)
+        self.stop.set()
