@@ -306,6 +306,10 @@ def scan_lines(  # noqa: C901, PLR0912, PLR0915 - one loop, one pass: split up, 
         places[0, i] = at
         if after >= 0:
             end = p
+            if (
+                p < after and load1(data, p) != LINE_FEED
+            ):  # White space between the object and the line's end counts to the record, CRLF does not.
+                end = without_return(data, at, after - 1 if load1(data, after - 1) == LINE_FEED else after)
             required = given & ((1 << SUBJECT) | (1 << TIME))
             half = ((given >> LON) ^ (given >> (LON + 1))) & 1
             missing = half != 0 or required != ((1 << SUBJECT) | (1 << TIME))

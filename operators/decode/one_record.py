@@ -68,6 +68,8 @@ def put_record(columns: Columns, i: int, record: Mapping[int, object], *, texts:
     `bool`, None (absent), lists and dicts. Sets `fault`, leaves the record's place alone.
     """
     clear(columns, i)
+    if texts:  # Blanks around a text are nothing, but an id is taken as it stands.
+        record = {k: v if k == SUBJECT or not isinstance(v, str) else v.strip(" \t") for k, v in record.items()}
     given = {field: value for field, value in record.items() if value is not None and not (texts and value == "")}
     fault = Fault(0)
     if SUBJECT not in given or TIME not in given or (LON in given) != (LAT in given):
@@ -90,9 +92,8 @@ def _subject(text: str, *, integer: bool) -> bytes:
     return str(int(text)).encode() if integer and len(text) <= _LONGEST_INTEGER else text.encode()
 
 
-def _put(columns: Columns, i: int, field: int, value: object, *, texts: bool) -> bool:
+def _put(columns: Columns, i: int, field: int, text: object, *, texts: bool) -> bool:
     """Put one value into its column; False where it is of no use."""
-    text = value.strip(" \t") if texts and isinstance(value, str) else value
     if field in (TIME, RECEIVED):
         milliseconds = _milliseconds(text, texts=texts)
         if milliseconds is not None:
