@@ -109,11 +109,11 @@ def _run(path: Path, fence_set: FenceSet, directory: SubjectDirectory, batch: in
         subject = directory.rows(np.frombuffer(data, np.uint8), where[:-1].astype(np.int64), np.diff(where))
         marks.append(clock())
         fences = fence_set.fences_for(x, y)
-        verdicts = judge(fences, subject, t, x, y, accuracy)
+        verdicts = judge(fences, subject, t, x, y, accuracy, t)
         marks.append(clock())
         for k, state in enumerate(states):
             rows = np.nonzero(subject % shards == k)[0] if shards > 1 else np.arange(len(t))
-            step(fences, state, verdicts, rows, subject, t, x, y, accuracy)
+            step(fences, state, verdicts, rows, subject, t, x, y, accuracy, t)
         marks.append(clock())
         for k, (a, b) in enumerate(pairwise(marks)):
             spent[k] += b - a

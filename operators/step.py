@@ -184,7 +184,7 @@ def _step_rules(fences, memory, events, told_now, used, hit_rule, hit_verdict, h
 
 
 @compiled
-def step_rows(fences, memory, rows, subject, time_ms, lon, lat, accuracy_m, area_verdict, hit_start, hit_rule, hit_verdict, begin, events, told_now, used_at):  # type: ignore[no-untyped-def]
+def step_rows(fences, memory, rows, subject, time_ms, lon, lat, accuracy_m, arrival_ms, area_verdict, hit_start, hit_rule, hit_verdict, begin, events, told_now, used_at):  # type: ignore[no-untyped-def]
     """Take the rows named in `rows` (int64, rejected ones left out by subject -1) from place `begin` on, one after another.
 
     Fills `events` and `told_now`; `used_at[0]` is how many (`[1]` is scratch). Gives the place where it stopped: the end, or where a pool or `events`
@@ -209,6 +209,7 @@ def step_rows(fences, memory, rows, subject, time_ms, lon, lat, accuracy_m, area
         if used + room > len(events) or memory.head[USED_SLOTS] + room > len(memory.slot) or memory.head[USED_TOLD] + room > len(memory.told):
             used_at[0] = used
             return place
+        row.arrival_ms = max(row.arrival_ms, arrival_ms[i])
         order = order_of(row, t, x, y)
         if order != IN_ORDER:
             memory.count[order] += 1
@@ -235,6 +236,7 @@ def step_rows(fences, memory, rows, subject, time_ms, lon, lat, accuracy_m, area
 def step(
     fences: Fences, state: State, verdicts: Verdicts, rows: NDArray[np.int64], subject: NDArray[np.int32],
     time_ms: NDArray[np.int64], lon: NDArray[np.float64], lat: NDArray[np.float64], accuracy_m: NDArray[np.float64],
+    arrival_ms: NDArray[np.int64],
 ) -> tuple[NDArray[np.void], NDArray[np.uint64]]:  # fmt: skip
     """Take some rows of a judged batch, in order; gives the events EVENT[k] and the regions told, uint64[k, words]."""
     words = state.memory.told.shape[1]
@@ -244,7 +246,7 @@ def step(
     place = 0
     while True:
         place = step_rows(
-            fences, state.memory, rows, subject, time_ms, lon, lat, accuracy_m, verdicts.area, verdicts.hit_start, verdicts.hit_rule,
+            fences, state.memory, rows, subject, time_ms, lon, lat, accuracy_m, arrival_ms, verdicts.area, verdicts.hit_start, verdicts.hit_rule,
             verdicts.hit_verdict, place, events, told_now, used,
         )  # fmt: skip
         if place == len(rows):

@@ -8,13 +8,18 @@ from typing import Annotated
 import typer
 
 from fences.problems import FencewatchError
-from pipeline import check_command
-from pipeline.replay_command import EPILOG as REPLAY_EPILOG
-from pipeline.replay_command import replay
+from pipeline import (
+    alerts_command,
+    check_command,
+    replay_command,
+    run_command,
+    schema_command,
+    simulate_command,
+    subjects_command,
+)
 
 app = typer.Typer(
     name="fencewatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Watches where people and things may be: GPS streams in, geofence alerts out.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
 
@@ -29,13 +34,20 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer's form
 
 @app.callback()
 def fencewatch(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")] = False,  # noqa: ARG001, FBT002
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,  # noqa: FBT002
 ) -> None:
     """Watches where people and things may be: GPS streams in, geofence alerts out."""
 
 
 app.command(epilog=check_command.EPILOG)(check_command.check)
-app.command(epilog=REPLAY_EPILOG)(replay)
+app.command(epilog=run_command.EPILOG)(run_command.run)
+app.command(epilog=replay_command.EPILOG)(replay_command.replay)
+app.command()(simulate_command.simulate)
+app.add_typer(alerts_command.app)
+app.command(epilog=subjects_command.EPILOG)(subjects_command.subjects)
+app.add_typer(schema_command.app)
 
 
 def main() -> None:

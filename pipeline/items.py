@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some records as a source read them. `decode` makes columns of them; `read_at` is the wall clock, seconds, when they came."""
+    """Some records as a source read them; `decode` makes columns of them.
+
+    `source` is named in dead letters (file or stream), `feed` in metrics (the configured source).
+    """
 
     source: str
     decode: Callable[[], FixBatch]
-    read_at: float = 0.0
     live: bool = False
+    feed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,10 @@ class JudgedBatch:
     subject: NDArray[np.int32]
     verdicts: Verdicts
     rows: NDArray[np.int64]
-    read_at: float
     rejected: NDArray[np.int64] | None = None
     ignored: NDArray[np.int64] | None = None
     dead_letters: tuple[bytes, ...] = ()
-    source: str = ""
+    feed: str = ""
 
 
 @dataclass(slots=True)
@@ -61,5 +63,3 @@ class Outgoing:
     alerts: list[Alert] = field(default_factory=list)
     dead_letters: tuple[bytes, ...] = ()
     marks: list[ClockMark] = field(default_factory=list)
-    read_at: float = 0.0
-    oldest_arrival_ms: int | None = None

@@ -93,8 +93,8 @@ class Judging:
             rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(subject % self.shards == k)[0]
             first = k == 0
             part = JudgedBatch(
-                fence_set, fixes, subject, verdicts, rows, item.read_at, rejected if first else None, ignored if first else None,
-                letters if first else (), item.source,
+                fence_set, fixes, subject, verdicts, rows, rejected if first else None, ignored if first else None,
+                letters if first else (), item.feed or item.source,
             )  # fmt: skip
             if first or len(rows):
                 parts.append((shard_key(k), part))

@@ -53,7 +53,7 @@ def replay(  # noqa: PLR0913 - the contract's options
     pace = Pace.of(speed)
     reading = FileOptions(form, _mapping(columns), subject, batch or (SMALL_BATCH if pace else DEFAULT_BATCH))
     options = ReplayOptions(
-        files_below(files, form), reading, _time(start, "--from"), _time(end, "--to"), redis, prefix, deployment, alerts_out,
+        files_below(files, form), reading, time_option(start, "--from"), time_option(end, "--to"), redis, prefix, deployment, alerts_out,
         dead_letters, pace, workers, state, give_up_after_s,
     )  # fmt: skip
     replayed = run_replay(options, load_fence_set(registry))
@@ -72,7 +72,8 @@ def _mapping(text: str) -> dict[str, str]:
     return out
 
 
-def _time(text: str | None, option: str) -> int | None:
+def time_option(text: str | None, option: str) -> int | None:
+    """UTC milliseconds of an option's time, None where it was not given. Raises typer.BadParameter."""
     if text is None:
         return None
     fault = fault_of(text)

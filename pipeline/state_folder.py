@@ -72,8 +72,7 @@ class StateFolder:
 
     def ids(self, version: str) -> Ids | None:
         """The ids of a version that was used with this folder before."""
-        file = self.path / "registries" / f"{version}.json"
-        return Ids(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
+        return read_ids(self.path, version)
 
     def close(self) -> None:
         """Give the folder free."""
@@ -87,6 +86,12 @@ class StateFolder:
             out.flush()
             os.fsync(out.fileno())
         new.replace(file)
+
+
+def read_ids(folder: Path, version: str) -> Ids | None:
+    """The ids of a registry version that a state folder has seen, None where it has not."""
+    file = folder / "registries" / f"{version}.json"
+    return Ids(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 
 def _drop_stale_snapshots(part: Path) -> None:

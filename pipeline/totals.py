@@ -32,8 +32,8 @@ class Totals:
         with self._lock:
             self._states.append(state)
 
-    def count(self, source: str, records: int, rejected: NDArray[np.int64], ignored: NDArray[np.int64]) -> None:  # noqa: ARG002
-        """A batch of a source was judged."""
+    def count(self, records: int, rejected: NDArray[np.int64], ignored: NDArray[np.int64]) -> None:
+        """A batch was judged."""
         with self._lock:
             self.fixes_read += records
             self.rejected += rejected

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -111,7 +110,7 @@ class FileStream:
                 else:
                     decode = partial(decode_json_lines, data, base_offset=offset + at, names=names)
                 self._seen(stream, number)
-                yield Chunk(name, decode, time.time()), Position(number, end, row)
+                yield Chunk(name, decode), Position(number, end, row)
 
     def _parquet(self, name: str, number: int, start: Position) -> Iterator[tuple[Chunk, Position]]:
         file = pq.ParquetFile(name if compression_of(name) is None else pa.BufferReader(_decompressed(name)))
@@ -128,7 +127,7 @@ class FileStream:
                     decode = partial(decode_record_batch, table, base_row=row - len(table), names=self.options.columns or None)
                     share = row / max(1, file.metadata.num_rows)
                     self.progress.done_bytes = self._before[number] + int(share * (self._before[number + 1] - self._before[number]))
-                    yield Chunk(name, decode, time.time()), Position(number, 0, row)
+                    yield Chunk(name, decode), Position(number, 0, row)
 
     def _whole(self, name: str, form: str, number: int, start: Position) -> Iterator[tuple[Chunk, Position]]:
         decode = decode_gpx if form == "gpx" else decode_plt
@@ -136,7 +135,7 @@ class FileStream:
             batch = decode(bytes(stream.read()), path=name, subject=self.options.subject)
         for row in range(start.row, len(batch), self.options.batch):
             end = min(row + self.options.batch, len(batch))
-            yield Chunk(name, partial(_given, batch.part(row, end)), time.time()), Position(number, 0, end)
+            yield Chunk(name, partial(_given, batch.part(row, end))), Position(number, 0, end)
 
     def _seen(self, stream: Any, number: int) -> None:  # noqa: ANN401 - a file or an Arrow stream
         if self.files[number] != STANDARD_INPUT and compression_of(self.files[number]) is None:

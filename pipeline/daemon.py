@@ -1,0 +1,166 @@
+"""The daemon: live streams through the dataflow, until it is told to stop."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib.metadata import version
+from typing import Any
+
+import sdnotify
+import structlog
+
+from operators.state import KINDS
+from pipeline.configuration import Configuration
+from pipeline.delivery import Delivery
+from pipeline.embedded_redis import EmbeddedRedis
+from pipeline.engine import ShardLogic, Sink, Source
+from pipeline.episodes import Shard, open_by_kind
+from pipeline.flow import build_flow
+from pipeline.health import Health, serve
+from pipeline.items import ClockMark
+from pipeline.judging import Judging, rule_set_of
+from pipeline.registry_loading import load_fence_set
+from pipeline.runner import Run
+from pipeline.sources.redis_streams import RedisStreams, Server
+from pipeline.state_folder import StateFolder
+from pipeline.totals import Totals
+from pipeline.wall_clock import WallClock
+from sinks.dead_letters import DeadLetterStream
+from sinks.lane_sign import LaneSign
+from sinks.metrics import Metrics
+from sinks.redis_alerts import RedisAlerts
+from sinks.redis_connection import connect
+from sinks.redis_names import RedisNames
+
+log = structlog.get_logger()
+
+LANE = "0"
+EPOCH = timedelta(seconds=10)
+"""Every so often position and state are saved together; so much is judged again after a crash."""
+SIGN_EVERY_S = 1.0
+
+
+class LaneClock:
+    """The lane's clock from the marks of its partitions, and the sign of life that carries it."""
+
+    def __init__(self, sign: LaneSign, clock: WallClock, rules_version: str, metrics: Metrics, health: Health) -> None:
+        self._sign, self._clock, self._version, self._metrics, self._health = sign, clock, rules_version, metrics, health
+        self._marks: dict[str, int] = {}
+        self._signed_at = 0.0
+        self._wall = time.time()
+        self._steady = time.monotonic()
+
+    def marks(self, marks: list[ClockMark]) -> None:
+        """Marks have come through the whole flow."""
+        for mark in marks:
+            self._marks[mark.partition] = max(mark.time_ms, self._marks.get(mark.partition, mark.time_ms))
+        self._health.beat()
+        if time.monotonic() - self._signed_at < SIGN_EVERY_S:
+            return
+        self._signed_at = time.monotonic()
+        self._watch_wall()
+        now, least = self._clock.now_ms(), min(self._marks.values())
+        for partition, at in self._marks.items():
+            self._metrics.source_lag(partition, max(0.0, (now - at) / 1000))
+        self._metrics.clock(least)
+        self._sign.renew(now, least, max(0.0, round((now - least) / 1000, 3)), self._version)
+
+    def _watch_wall(self) -> None:
+        wall, steady = time.time(), time.monotonic()
+        back = (steady - self._steady) - (wall - self._wall)
+        if back > 1.0:
+            log.error("the wall clock went backwards", seconds=round(back, 3))
+            self._metrics.wall_clock_stepped_back(back)
+        self._wall, self._steady = wall, steady
+
+
+def run_daemon(configuration: Configuration) -> None:
+    """Run until a stop signal. Raises FencewatchError; SystemExit(78) for a wrong registry."""
+    folder = StateFolder(configuration.state_dir)
+    notifier = sdnotify.SystemdNotifier()
+    fence_set = load_fence_set(configuration.registry)
+    folder.keep_ids(fence_set.registry)
+    deployment = folder.remember("deployment", configuration.deployment)
+    if deployment != configuration.deployment:
+        log.warning("the state folder belongs to another deployment; alerts keep its name", deployment=deployment)
+    clock = WallClock() if configuration.clock is None else WallClock(configuration.clock.start_ms, configuration.clock.speed)
+    metrics, health, totals, run = Metrics(), Health(), Totals(), Run()
+    metrics.build(version("fencewatch"))
+    metrics.rules(fence_set.version)
+    shards: list[Shard] = []
+
+    def build_shard(snapshot: Any) -> ShardLogic:  # noqa: ANN401 - Bytewax's form
+        shards.append(Shard(fence_set, totals, snapshot, folder.ids, metrics))
+        return ShardLogic(shards[-1], run, saved=True)
+
+    def refresh() -> None:
+        opened = [open_by_kind(shard.state) for shard in shards]
+        metrics.open_episodes({name: sum(o[k] for o in opened) for k, name in enumerate(KINDS)})
+        heard = sum(int((shard.state.memory.row["arrival_ms"] > 0).sum()) for shard in shards)
+        registered = len(fence_set.registry.subject_ids)
+        metrics.subjects(registered, registered - heard)
+
+    with _redis(configuration) as (url, password_file):
+        client = connect(url, password_file=password_file)
+        names = RedisNames(configuration.redis.prefix)
+        sign = LaneSign(client, names, LANE)
+        lane = LaneClock(sign, clock, fence_set.version, metrics, health)
+
+        def on_redis(up: bool, reason: str = "") -> None:  # noqa: FBT001 - the sinks' form
+            metrics.redis(up, reason)
+            health.not_ready("redis", None if up else f"redis takes no writes: {reason}")
+
+        delivery = Delivery(deployment, totals, metrics=metrics, live=True, on_marks=lane.marks)
+        delivery.redis = RedisAlerts(
+            client, names, configuration.redis.keep_days, deployment, float("inf"), on_state=on_redis, stop=run.stop,
+            regions=fence_set.registry.area_ids[: fence_set.region_count],
+        )  # fmt: skip
+        delivery.dead_letters.append(DeadLetterStream(client, names, float("inf"), on_state=on_redis, stop=run.stop))
+        on_redis(up=True)
+
+        def open_reader(position: Any) -> RedisStreams:  # noqa: ANN401
+            return RedisStreams(
+                _servers(configuration, url, password_file), clock, position,
+                lambda away: health.not_ready("source", "a source cannot be read" if away else None),
+            )  # fmt: skip
+
+        judging = Judging(rule_set_of(fence_set), 1, timer=metrics.stage)
+        flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
+        server = serve(configuration.http.host_and_port, metrics, health, refresh)
+        log.info(
+            "watching", deployment=deployment, redis=url, prefix=names.prefix, rules_version=fence_set.version,
+            subjects=len(fence_set.registry.subject_ids), http=configuration.http.listen,
+        )  # fmt: skip
+        notifier.notify("READY=1")
+        try:
+            run.go(flow, workers=1, epoch=EPOCH, recovery=folder.recovery())
+        finally:
+            notifier.notify("STOPPING=1")
+            server.shutdown()
+            sign.end()
+            folder.close()
+        log.info("stopped; position and state are saved", fixes_read=totals.fixes_read)
+
+
+@contextmanager
+def _redis(configuration: Configuration) -> Iterator[tuple[str, Any]]:
+    """The server's URL and password file; an embedded one where none is named."""
+    if configuration.redis.url is not None:
+        yield configuration.redis.url, configuration.redis.password_file
+        return
+    with EmbeddedRedis(configuration.state_dir / "redis") as server:
+        print(f"embedded Redis: {server.url}", file=sys.stderr)
+        yield server.url, None
+
+
+def _servers(configuration: Configuration, url: str, password_file: Any) -> list[Server]:  # noqa: ANN401
+    by_url: dict[str | None, list[tuple[str, str]]] = {}
+    for source in configuration.sources:
+        by_url.setdefault(source.url, []).extend((source.name, stream) for stream in source.streams)
+    return [
+        Server(connect(other or url, password_file=password_file if other is None else None), streams) for other, streams in by_url.items()
+    ]

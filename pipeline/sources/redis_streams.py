@@ -1,0 +1,169 @@
+"""Redis Streams as a live source: read from stored ids, many streams at once, with clock marks in line.
+
+No consumer group: the position is part of the snapshot, so what was read but not judged before a crash is read again. Every stream
+is a partition of its own; its mark is the wall clock when it was just found empty, else the stamp of the last entry read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import structlog
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError, TimeoutError as RedisTimeoutError
+
+from operators.decode.entries import decode_entries
+from operators.decode.payload import decode_payloads
+from pipeline.items import Chunk, ClockMark
+from pipeline.wall_clock import WallClock
+
+log = structlog.get_logger()
+
+FIXES_A_READ = 16_384
+"""About so many records are asked for at once, whatever an entry holds."""
+MARK_EVERY_S = 0.1
+"""A partition sends at most ten marks a second."""
+IDLE_S = 0.005
+AWAY_S = 0.5
+BEGINNING = b"0-0"
+PAYLOAD = b"payload"
+Entry = tuple[bytes, list[bytes]]
+
+
+@dataclass(slots=True)
+class _Partition:
+    """One stream: the id of the last entry read, and what is known of its pace."""
+
+    source: str
+    stream: str
+    last_id: bytes = BEGINNING
+    marked_at: float = 0.0
+    fixes_an_entry: float = 1.0
+    caught_up: bool = False
+
+
+@dataclass(slots=True)
+class Server:
+    """A Redis server to read from, and its streams (source name, stream)."""
+
+    client: Any
+    streams: list[tuple[str, str]]
+    partitions: list[_Partition] = field(default_factory=list)
+
+
+class RedisStreams:
+    """Reads the streams of some servers. Position: the last id of each stream."""
+
+    def __init__(self, servers: list[Server], clock: WallClock, position: dict[tuple[str, str], bytes] | None, on_away: Callable[[bool], None]) -> None:
+        """`position` as `position()` gave it, None for the beginning; `on_away(True)` is called when a server cannot be read."""
+        self._servers = servers
+        self._clock = clock
+        self._on_away = on_away
+        self._idle_until: datetime | None = None
+        self._away = False
+        self._asked_ms = 0
+        kept = position or {}
+        for server in servers:
+            server.client.set_response_callback("XREAD", lambda reply, **_: reply)
+            server.partitions = [_Partition(source, stream, kept.get((source, stream), BEGINNING)) for source, stream in server.streams]
+
+    def next_items(self) -> list[Chunk | ClockMark]:
+        """What the streams hold now, and the marks behind it; empty while all are quiet."""
+        items: list[Chunk | ClockMark] = []
+        away = False
+        for server in self._servers:
+            try:
+                items += self._read(server)
+            except (RedisConnectionError, RedisTimeoutError) as error:
+                away = True
+                if not self._away:
+                    log.warning("redis cannot be read; trying on", error=str(error))
+        if away != self._away:
+            self._away = away
+            self._on_away(away)
+            if not away:
+                log.info("redis can be read again")
+        busy = any(isinstance(item, Chunk) for item in items)
+        wait = AWAY_S if away else 0.0 if busy else IDLE_S
+        self._idle_until = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
+        return items
+
+    def next_awake(self) -> datetime | None:
+        """When to look again."""
+        return self._idle_until
+
+    def position(self) -> dict[tuple[str, str], bytes]:
+        """Last id by source and stream."""
+        return {(p.source, p.stream): p.last_id for server in self._servers for p in server.partitions}
+
+    def close(self) -> None:
+        """Close the connections."""
+        for server in self._servers:
+            server.client.close()
+
+    def _read(self, server: Server) -> list[Chunk | ClockMark]:
+        most = max(p.fixes_an_entry for p in server.partitions)
+        count = max(1, int(FIXES_A_READ / most))
+        wanted = [p.stream for p in server.partitions] + [p.last_id for p in server.partitions]
+        # The clock is read before the streams are: an entry that comes meanwhile must not lie behind the mark.
+        self._asked_ms = self._clock.now_ms()
+        reply = server.client.execute_command("XREAD", "COUNT", count, "STREAMS", *wanted)
+        found = {bytes(name).decode(): entries for name, entries in reply or ()}
+        items: list[Chunk | ClockMark] = []
+        for partition in server.partitions:
+            entries: list[Entry] = found.get(partition.stream, [])
+            if entries:
+                items += self._chunks(partition, entries)
+            partition.caught_up = len(entries) < count
+            mark = self._mark(partition, entries)
+            if mark is not None:
+                items.append(mark)
+        return items
+
+    def _chunks(self, partition: _Partition, entries: list[Entry]) -> list[Chunk]:
+        chunks = []
+        for packed, group in groupby(entries, key=lambda entry: len(entry[1]) == 2 and entry[1][0] == PAYLOAD):  # noqa: PLR2004
+            some = list(group)
+            if packed:
+                some_bytes = sum(len(fields[1]) for _, fields in some) / len(some)
+                partition.fixes_an_entry = max(1.0, some_bytes / 64)
+            else:
+                partition.fixes_an_entry = 1.0
+            ids = [entry_id for entry_id, _ in some]
+            decode = partial(decode_payloads if packed else decode_entries, ids, [fields[1] for _, fields in some] if packed else [f for _, f in some])
+            chunks.append(Chunk(partition.stream, partial(self._stamped, decode), live=True, feed=partition.source))
+        partition.last_id = entries[-1][0]
+        return chunks
+
+    def _stamped(self, decode: Callable[..., Any]) -> Any:  # noqa: ANN401
+        return decode(clock=self._clock.at)
+
+    def _mark(self, partition: _Partition, entries: list[Entry]) -> ClockMark | None:
+        now = time.monotonic()
+        if now - partition.marked_at < MARK_EVERY_S:
+            return None
+        partition.marked_at = now
+        time_ms = self._clock.at(int(entries[-1][0].split(b"-")[0])) if entries else self._asked_ms
+        return ClockMark(f"{partition.source}/{partition.stream}", time_ms)
+
+
+def lost_entries(client: Any, stream: str, last_id: bytes) -> bool:  # noqa: ANN401
+    """Whether entries behind a stored id were deleted before they were read (Redis 7 or Valkey; older servers cannot tell)."""
+    try:
+        info = client.xinfo_stream(stream)
+    except RedisError:
+        return False
+    deleted = info.get("max-deleted-entry-id", b"0-0")
+    return last_id != BEGINNING and _order(deleted) > _order(last_id)
+
+
+def _order(entry_id: bytes | str) -> tuple[int, int]:
+    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
+    ms, _, number = text.partition("-")
+    return int(ms), int(number or 0)
