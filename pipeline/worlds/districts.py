@@ -98,12 +98,12 @@ def _draw(rng: np.random.Generator) -> Shapes:
     )
 
 
-def ragged_line(points: Floats, halvings: int, rng: np.random.Generator) -> Floats:
+def ragged_line(points: Floats, halvings: int, rng: np.random.Generator, raggedness: float = RAGGEDNESS) -> Floats:
     """The polyline through `points` (k, 2) with each edge halved `halvings` times, each midpoint pushed aside by chance."""
     for _ in range(halvings):
         along = np.diff(points, axis=0)
         aside = np.column_stack([-along[:, 1], along[:, 0]])
-        push = np.clip(rng.normal(0, RAGGEDNESS, len(along)), -2 * RAGGEDNESS, 2 * RAGGEDNESS)
+        push = np.clip(rng.normal(0, raggedness, len(along)), -2 * raggedness, 2 * raggedness)
         halves = points[:-1] + along / 2 + aside * push[:, None]
         finer = np.empty((2 * len(points) - 1, 2))
         finer[::2], finer[1::2] = points, halves
