@@ -14,18 +14,19 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from fences.compiled import record_type
 from fences.registry import ALLOW, FORBID, REQUIRE, Lists, Registry, RulePolicy
 from fences.shapes import Shapes, compile_shapes
 from fences.zone_index import Cells, ZoneIndex
 
-BINDING = np.dtype([("from_ms", "i8"), ("until_ms", "i8"), ("area", "i4"), ("rule", "i4"), ("policy", "i4"), ("schedule", "i4")])
+BINDING = record_type([("from_ms", "i8"), ("until_ms", "i8"), ("area", "i4"), ("rule", "i4"), ("policy", "i4"), ("schedule", "i4")])
 """One area of one rule, as it binds somebody; `policy` is a row of `Fences.policy`, `schedule` -1 for none."""
-BOUND = np.dtype([("at", "i8"), ("allow", "i4"), ("forbid", "i4"), ("require", "i4"), ("profile", "i4"), ("home", "i4"), ("has_allow", "i4")])
+BOUND = record_type([("at", "i8"), ("allow", "i4"), ("forbid", "i4"), ("require", "i4"), ("profile", "i4"), ("home", "i4"), ("has_allow", "i4")])
 """A subject (or a profile): his bindings begin at `at`, first those of allow rules, then forbid, then require, by rule number."""
-POLICY = np.dtype(
+POLICY = record_type(
     [("tolerance_m", "f8"), ("accuracy_factor", "f8"), ("confirm_ms", "i8"), ("confirm_fixes", "i4"), ("clear_fixes", "i4"), ("level", "i4")],
 )  # fmt: skip
-RULE = np.dtype([("from_ms", "i8"), ("until_ms", "i8"), ("policy", "i4"), ("effect", "i4"), ("everyone", "i4"), ("schedule", "i4")])
+RULE = record_type([("from_ms", "i8"), ("until_ms", "i8"), ("policy", "i4"), ("effect", "i4"), ("everyone", "i4"), ("schedule", "i4")])
 
 
 class Fences(NamedTuple):

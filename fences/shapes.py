@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
-from fences.compiled import allocating, compiled, inlined
+from fences.compiled import allocating, compiled, inlined, record_type
 from numpy.typing import NDArray
 
 from fences.metres import METRES_PER_DEGREE_LAT_MIN, METRES_PER_DEGREE_LON_MIN_AT_EQUATOR, between_m, scale_at
@@ -30,7 +30,7 @@ _BANDS = 120
 SURE_M: NDArray[np.float64] = np.concatenate([[0.0], 1.1 ** np.arange(_BANDS - 1)])
 """Lower bounds of a distance to the border that a cell may promise, in metres."""
 
-AREA = np.dtype(
+AREA = record_type(
     [
         ("x0", "f8"), ("y0", "f8"), ("x1", "f8"), ("y1", "f8"),
         ("grid_x", "f8"), ("grid_y", "f8"), ("per_x", "f8"), ("per_y", "f8"),

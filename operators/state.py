@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fences.compiled import record_type
 from operators.fix_batch import ABSENT_MS
 
-ROW = np.dtype(
+ROW = record_type(
     [
         ("last_ms", "i8"), ("pos_ms", "i8"), ("pos_lon", "f8"), ("pos_lat", "f8"), ("pos_accuracy_m", "f8"),
         ("arrival_ms", "i8"), ("first_slot", "i4"), ("area_state", "u1"), ("placed", "u1"), ("area_clearing", "u1"), ("spare", "u1"),
@@ -24,7 +25,7 @@ ROW = np.dtype(
 his last position, its time and accuracy (NaN: missing); his last arrival; his first rule slot (-1: none); of slot `area`
 what the steady row asks: its state, whether it is on its way to a clear, and the region that it was last told about (-1: none)."""
 
-SLOT = np.dtype(
+SLOT = record_type(
     [
         ("onset_ms", "i8"), ("rule", "i4"), ("next", "i4"), ("told", "i4"), ("state", "u1"), ("kind", "u1"), ("level", "u1"),
         ("spare", "u1"), ("count", "i4"), ("clear_count", "i4"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from fences.compiled import compiled, inlined
+from fences.compiled import compiled, inlined, record_type
 from numpy.typing import NDArray
 
 from fences.fence_set import Fences
@@ -19,7 +19,7 @@ from operators.order import CONFLICTS, CONTACTS, DUPLICATES, IN_ORDER, JUDGED, L
 from operators.slot_machine import CLEARED, MOVED, NOTHING, OPENED, advance, let_go_told, told_has, told_set
 from operators.state import CALM, ENTERED_FORBIDDEN, ABSENT_FROM, FREE_SLOT, FREE_TOLD, LEFT_AREA, OPEN, USED_SLOTS, USED_TOLD, State
 
-EVENT = np.dtype(
+EVENT = record_type(
     [
         ("onset_ms", "i8"), ("row", "i4"), ("subject", "i4"), ("rule", "i4"), ("found", "i4"), ("what", "u1"), ("kind", "u1"),
         ("level", "u1"), ("spare", "u1"),
