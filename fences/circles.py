@@ -40,7 +40,7 @@ def refusal(lon: float, lat: float, radius_m: float) -> str:
     if radius_m * (1 + _TOLERANCE) >= pole_m:
         return OVER_POLE
     ring = _ring(np.array([lon]), np.array([lat]), np.array([radius_m]), VERTICES)
-    return CROSSES_ANTIMERIDIAN if np.abs(ring[..., 0]).max() > 180.0 else TOO_SMALL  # noqa: PLR2004
+    return CROSSES_ANTIMERIDIAN if np.abs(ring[..., 0]).max() > 180.0 else TOO_SMALL
 
 
 def _polygons(lon: NDArray[np.float64], lat: NDArray[np.float64], radius_m: NDArray[np.float64]) -> NDArray[np.object_]:
@@ -80,7 +80,7 @@ def _ring(lon: NDArray[np.float64], lat: NDArray[np.float64], radius_m: NDArray[
 def _closed(ring: NDArray[np.float64]) -> NDArray[np.object_]:
     """Polygons of rings; None where a ring passes the antimeridian or is no shape."""
     shapes: NDArray[np.object_] = np.asarray(shapely.polygons(np.concatenate([ring, ring[:, :1]], axis=1)))
-    shapes[(np.abs(ring[..., 0]).max(axis=1) > 180.0) | ~shapely.is_valid(shapes)] = None  # noqa: PLR2004
+    shapes[(np.abs(ring[..., 0]).max(axis=1) > 180.0) | ~shapely.is_valid(shapes)] = None
     return shapes
 
 

@@ -74,7 +74,7 @@ def unreadable(error: Exception, source: bytes) -> tuple[str, int]:
     phrase, at = (found[1], found[2]) if found else (text, None)
     if phrase == "Input data was truncated":
         return "the end comes too early", len(source.rstrip())
-    return phrase, int(at) if at else 0
+    return phrase[:1].lower() + phrase[1:], int(at) if at else 0
 
 
 def _unreadable(line: bytes, form: Form, error: Exception) -> Diagnosis:

@@ -81,7 +81,7 @@ def load_policy(path: Path, findings: Findings) -> tuple[Policy, RulePolicy]:
         }
         for key, column in values.items():
             column.append(nearest[key])
-    policy = Policy(**{key: min(float(given[key]), AS_GOOD_AS_NEVER) for key in _POLICY_KEYS if key in given})
+    policy = Policy(**{key: float(min(given[key], AS_GOOD_AS_NEVER)) for key in _POLICY_KEYS if key in given})
     levels = np.array([LEVELS.index(word) for word in values.pop("level")], np.uint8)
     return policy, _columns({key: np.array(column) for key, column in values.items()}, levels)
 
@@ -97,8 +97,7 @@ def resolve(rules: Records[RuleRecord], effect: NDArray[np.uint8], sections: Rul
         "accuracy_factor": [r.accuracy_factor for r in records],
     }
     level = [r.level for r in records]
-    for key, values in own.items():
-        _refuse_out_of_range(key, values, rules, findings)
+    own = {key: _in_range(key, values, rules, findings) for key, values in own.items()}
     near: dict[str, NDArray[Any]] = {
         "confirm_fixes": sections.confirm_fixes[effect],
         "confirm_s": sections.confirm_ms[effect] / 1000,
@@ -116,7 +115,7 @@ def fault_of(key: str, value: object) -> str | None:
     """What is wrong with the value of a policy key, as advice what to write; None where nothing is."""
     if key == "level":
         return None if value in LEVELS else 'write one of "red", "yellow", "info"'
-    number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     if key in RANGES:
         low, high = RANGES[key]
         whole = key in WHOLE
@@ -125,7 +124,8 @@ def fault_of(key: str, value: object) -> str | None:
     return None if 0 < number < math.inf else "write a number above 0"
 
 
-def _refuse_out_of_range(key: str, values: Sequence[float | None], rules: Records[RuleRecord], findings: Findings) -> None:
+def _in_range(key: str, values: Sequence[float | None], rules: Records[RuleRecord], findings: Findings) -> Sequence[float | None]:
+    """The values that may be; one that is out of range goes to `findings` and counts as none."""
     low, high = RANGES[key]
     wrong = [row for row, value in enumerate(values) if value is not None and not low <= value <= high]
     findings.add_each(
@@ -133,6 +133,10 @@ def _refuse_out_of_range(key: str, values: Sequence[float | None], rules: Record
         wrong,
         lambda row: (rules.place(row, key), f"{shown(values[row])} is out of range", fault_of(key, values[row]) or ""),
     )
+    if not wrong:
+        return values
+    refused = set(wrong)
+    return [None if row in refused else value for row, value in enumerate(values)]
 
 
 def _nearest(own: Sequence[float | None], near: NDArray[Any]) -> NDArray[np.float64]:
@@ -183,7 +187,7 @@ def _parse(source: bytes, path: Path, findings: Findings) -> tuple[str, dict[str
         return "", {}
     try:
         return text, tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is what a number of 5,000 digits raises.
         found = re.search(r"line (\d+)", str(error))
         line = int(found[1]) if found else text.count("\n") + 1
         findings.add("no TOML", Place(str(path), line), f"no TOML: {error}", "write `key = value` below [policy], text in quotes")

@@ -93,10 +93,11 @@ def test_all_faults_at_once_are_all_told(tmp_path: Path) -> None:
 
 
 def test_many_faults_in_one_record_are_all_told(tmp_path: Path) -> None:
-    """A record with four wrong keys is told four times."""
+    """A record with five faults is told five times."""
     texts = good_registry()
+    schedule = '[{"from": "1", "to": "2"}]'
     texts[RULES] += (
-        '{"id": "worst", "everyone": true, "effect": "alow", "areas": ["nowhere"], "untill": 1, "schedule": [{"from": "1", "to": "2"}]}\n'
+        f'{{"id": "x", "everyone": true, "effect": "alow", "areas": ["nowhere"], "untill": 1, "schedule": {schedule}}}\n'
     )
     problems = problems_of(texts, tmp_path)
     assert sorted(problem.path for problem in problems) == ["areas[0]", "effect", "schedule[0].from", "schedule[0].to", "untill"]
