@@ -3,14 +3,15 @@
 One script call carries up to 200 alerts. For each it asks the memory of told ids first; only a new one is remembered and told.
 Whatever is sent twice - by a restart that judges records again, by a lost reply, by a failover - is thus told once.
 
-Measured with `python -m benchmarks.redis_sink` (two cores shared with other work, valkey-server 9.1.2 of the wheel, an alert of
-600 bytes told to two regions, so three streams, channels and hashes), microseconds per alert:
+Measured with `python -m benchmarks.redis_sink` (valkey-server 9.1.2 of the wheel, an alert of 600 bytes told to two regions, so
+three streams, channels and hashes), microseconds per alert, lowest and highest of four runs on two cores that other work kept
+busy, so rough:
 
-    alerts a call         1     10    100    200
-    appendfsync always  352     65     45     43
-    everysec            133     45     46     49
+    alerts a call              1       10      100      200
+    appendfsync always  1078-3870   62-517   33-120    31-96
+    everysec               81-279    32-76    29-71    34-87
 
-Told again and known by its id: 5. In Redis an alert is 660 bytes in each stream, its id 93 in the memory of told ids.
+Told again and known by its id: 8-15. In Redis an alert is 660 bytes in each stream, its id 93 in the memory of told ids.
 """
 
 from __future__ import annotations
@@ -42,6 +43,14 @@ SCRIPT = """
 -- ARGV: ms the streams keep, ms an id stays known; then for each alert: id, event, episode, '1' while its episode is open
 -- or '0', how many regions it goes to, and for each of them where in KEYS it stands.
 local known = KEYS[1]
+-- A script is not rolled back: a key that is somebody else's must stop it before its first write.
+for k = 1, #KEYS do
+  local found = redis.call('TYPE', KEYS[k]).ok
+  local wanted = k == 1 and 'zset' or k % 2 == 0 and 'stream' or 'hash'
+  if found ~= 'none' and found ~= wanted then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[k] .. ' should be a ' .. wanted .. ' and is a ' .. found)
+  end
+end
 local time = redis.call('TIME')
 local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local now = string.format('%.0f', now_ms)
