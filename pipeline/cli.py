@@ -11,6 +11,7 @@ from fences.problems import FencewatchError
 from pipeline import (
     alerts_command,
     check_command,
+    feed_command,
     replay_command,
     run_command,
     schema_command,
@@ -44,6 +45,7 @@ def fencewatch(
 app.command(epilog=check_command.EPILOG)(check_command.check)
 app.command(epilog=run_command.EPILOG)(run_command.run)
 app.command(epilog=replay_command.EPILOG)(replay_command.replay)
+app.command(epilog=feed_command.EPILOG)(feed_command.feed)
 app.command()(simulate_command.simulate)
 app.add_typer(alerts_command.app)
 app.command(epilog=subjects_command.EPILOG)(subjects_command.subjects)

@@ -51,7 +51,7 @@ def replay(  # noqa: PLR0913 - the contract's options
     if form not in ("auto", *FORMATS):
         raise typer.BadParameter(f"write auto or one of {', '.join(FORMATS)}", param_hint="--format")
     pace = Pace.of(speed)
-    reading = FileOptions(form, _mapping(columns), subject, batch or (SMALL_BATCH if pace else DEFAULT_BATCH))
+    reading = FileOptions(form, columns_option(columns), subject, batch or (SMALL_BATCH if pace else DEFAULT_BATCH))
     options = ReplayOptions(
         files_below(files, form), reading, time_option(start, "--from"), time_option(end, "--to"), redis, prefix, deployment, alerts_out,
         dead_letters, pace, workers, state, give_up_after_s,
@@ -62,7 +62,8 @@ def replay(  # noqa: PLR0913 - the contract's options
     closing_table(replayed.report, stopped=replayed.stopped)
 
 
-def _mapping(text: str) -> dict[str, str]:
+def columns_option(text: str) -> dict[str, str]:
+    """Our field names to theirs, of an option. Raises typer.BadParameter."""
     out: dict[str, str] = {}
     for part in filter(None, text.split(",")):
         ours, equals, theirs = part.partition("=")
