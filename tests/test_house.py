@@ -119,8 +119,8 @@ def test_make_knows_what_the_pages_promise() -> None:
     promised = {
         target
         for page in PAGES
-        for code in re.findall(r"`([^`]+)`|^ {4}(.+)$", page.read_text(), re.MULTILINE)
-        for target in re.findall(r"\bmake ([a-z]+)", "".join(code))
+        for code in re.findall(r"`([^`\n]+)`|^ {4}(.+)$", page.read_text(), re.MULTILINE)
+        for target in re.findall(r"(?:^|[;&] ?|=\S* )make ([a-z]+)", "".join(code))
     }
     assert {"demo", "test"} <= promised
     assert promised <= targets
