@@ -20,6 +20,10 @@ Format = Literal["jsonl", "csv", "parquet", "all"]
 Compress = Literal["none", "gzip", "zstd"]
 START = "2026-03-02T07:00:00+08:00"
 USAGE = 2
+EPILOG = (
+    "Examples: fencewatch simulate --subjects 300 --hours 24 --seed 7 --out /tmp/world; "
+    "fencewatch simulate --subjects 100000 --hours 1 --format parquet --out /tmp/big"
+)
 
 
 def simulate(
@@ -42,12 +46,6 @@ def simulate(
 
     OUT/registry is a registry directory, OUT/fixes.* the fixes, OUT/breaches.jsonl the breaches that must be found in them (and no
     others).
-
-    For example:
-
-      fencewatch simulate --subjects 300 --hours 24 --seed 7 --out /tmp/world
-
-      fencewatch simulate --subjects 100000 --hours 1 --format parquet --out /tmp/big
     """
     # Imported here: the other commands need not wait for shapely and pyarrow.
     from pipeline.worlds.world import make_world

@@ -4,7 +4,7 @@
     world.write_registry(folder / "registry")
     write_parquet(world.parts(5_000_000), folder / "w1.parquet")
     write_jsonl(world.parts(5_000_000), folder / "w1.jsonl")
-    write_jsonl_broken(world.parts(5_000_000), folder / "w1-broken.jsonl")          # 1 % of the lines are no fixes
+    write_jsonl_broken(world.parts(5_000_000), folder / "w1-broken.jsonl")   # 1 % of the lines are no fixes (`bench_broken`)
     write_jsonl(world.parts(5_000_000, "subject"), folder / "w1-by-subject.jsonl")
     breach = make_bench_world(W1, breach_share=0.2)                                # 20 % of the fixes in open breach
 
@@ -13,7 +13,7 @@ The fixes have the columns `subject`, `time`, `lon`, `lat`, `accuracy_m`, `speed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from pipeline.worlds.bench_map import BenchMap, make_bench_map
 from pipeline.worlds.bench_people import BenchPeople, Ints, make_bench_people
 from pipeline.worlds.bench_registry import subject_names, write_bench_registry
 from pipeline.worlds.plane import Floats, Plane
-from pipeline.worlds.track_text import arrow, json_lines
+from pipeline.worlds.track_text import arrow
 
 START_MS = 1_772_438_400_000
 """2026-03-02T08:00:00Z, a Monday."""
@@ -133,31 +133,3 @@ def _table(
     columns = {"subject": subject, "time": times, "lon": lon, "lat": lat, "accuracy_m": accuracy_m, "speed_mps": speed_mps}
     table: pa.Table = arrow.table(columns)
     return table
-
-
-def write_jsonl_broken(tables: Iterable[pa.Table], path: Path, share: float = 0.01, seed: int = 1) -> dict[str, int]:
-    """JSON lines of which `share` are broken in one of the ways of `BREAKS`; how many for each reason of the contract."""
-    rng = np.random.default_rng((seed, 10))
-    reasons = list(BREAKS)
-    counts = dict.fromkeys(reasons, 0)
-    with path.open("wb") as file:
-        for table in tables:
-            for text in json_lines(table):
-                lines = bytes(text).splitlines(keepends=True)
-                for i in np.flatnonzero(rng.random(len(lines)) < share).tolist():
-                    reason = reasons[int(rng.integers(0, len(reasons)))]
-                    lines[i] = BREAKS[reason](lines[i])
-                    counts[reason] += 1
-                file.writelines(lines)
-    return counts
-
-
-BREAKS: dict[str, Callable[[bytes], bytes]] = {
-    "undecodable": lambda line: line[: len(line) // 2] + b"\n",
-    "missing_field": lambda line: line.replace(b'"lat":', b'"latitude":'),
-    "wrong_type": lambda line: line.replace(b'"lon":', b'"lon":"east of ').replace(b',"lat"', b'","lat"'),
-    "bad_subject": lambda line: line.replace(b'"subject":"s', b'"subject":"\\u0007s'),
-    "out_of_range": lambda line: line.replace(b'"lat":', b'"lat":9'),
-    "unknown_subject": lambda line: line.replace(b'"subject":"s', b'"subject":"x'),
-}
-"""How a line is broken, by the reason for which it is then refused."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import shapely
 
-from pipeline.worlds.bench_worlds import BREAKS, W1, W2, BenchSpec, BenchWorld, make_bench_world, write_jsonl_broken
+from pipeline.worlds.bench_broken import BREAKS, write_jsonl_broken
+from pipeline.worlds.bench_worlds import W1, W2, BenchSpec, BenchWorld, make_bench_world
 from pipeline.worlds.plane import Plane
 from pipeline.worlds.track_files import write_jsonl
 from pipeline.worlds.track_text import time_ms_of
