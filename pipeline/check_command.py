@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+import tomllib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fences.jsonl import Progress
 from fences.load import load_registry
 from fences.mend import MendTargetError, mend_registry
 from fences.problems import Problem, WrongRegistryError, describe
 from fences.registry import Registry
+from pipeline.progress import loading
 
 DONE, WRONG_REGISTRY = 0, 78
 EPILOG = "Examples: fencewatch check --registry /etc/fencewatch/registry; fencewatch check --registry drawn --mend mended"
@@ -41,13 +41,23 @@ def check(
 
 
 def _configured_registry(config: Path) -> tuple[Path | None, list[Problem]]:
-    """The registry that a configuration names (None where the configuration is wrong), and what is wrong with the latter."""
-    from pipeline.configuration import load_configuration  # noqa: PLC0415 - pydantic takes 0.3 s; only this option needs it
+    """The registry that a configuration names, and what is wrong with the latter; a wrong one may still name a registry."""
+    # Here, for pydantic takes 0.3 s to load and only this option needs it.
+    from pipeline.configuration import load_configuration
 
     try:
         return load_configuration(config).registry, []
     except WrongRegistryError as error:
-        return None, error.problems
+        return _registry_named_in(config), error.problems
+
+
+def _registry_named_in(config: Path) -> Path | None:
+    """The registry of a configuration that is wrong elsewhere; None where it names none."""
+    try:
+        named = tomllib.loads(config.read_text(encoding="utf-8")).get("registry")
+    except (OSError, ValueError):
+        return None
+    return config.resolve().parent / named if isinstance(named, str) else None
 
 
 def _mend(source: Path, target: Path) -> None:
@@ -66,10 +76,11 @@ def _mend(source: Path, target: Path) -> None:
 
 def _checked(directory: Path, problems: list[Problem]) -> tuple[Registry | None, list[Problem]]:
     try:
-        registry, warnings = load_registry(directory, _progress())
+        with loading() as progress:
+            registry, warnings = load_registry(directory, progress)
     except WrongRegistryError as error:
         return None, [*problems, *error.problems]
-    return registry, [*problems, *warnings]
+    return (None if problems else registry), [*problems, *warnings]
 
 
 def _tell(registry: Registry | None, problems: list[Problem]) -> int:
@@ -93,17 +104,3 @@ def _tell(registry: Registry | None, problems: list[Problem]) -> int:
 
 def _counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _progress() -> Progress | None:
-    """How far the reading is, on a terminal only."""
-    if not sys.stderr.isatty():
-        return None
-
-    def show(what: str, done: int, total: int) -> None:
-        sys.stderr.write(f"\r\x1b[K{what}: {done:,} of {total:,}")
-        if done == total:
-            sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
-
-    return show

@@ -84,3 +84,45 @@ def test_help_has_examples() -> None:
     text = run("--help").output
     assert "Examples" in text
     assert "--mend" in text
+
+
+CONFIGURATION = """\
+deployment = "here"
+state_dir = "state"
+registry = "registry"
+[[sources]]
+name = "gps"
+kind = "redis"
+streams = ["gps:0"]
+"""
+
+
+def test_a_configuration_is_checked_with_its_registry(tmp_path: Path) -> None:
+    """Good both: 0; a fault in each: both are told, and 78."""
+    texts = good_registry()
+    write(texts, tmp_path / "registry")
+    config = tmp_path / "fencewatch.toml"
+    config.write_text(CONFIGURATION)
+    result = run("--config", config)
+    assert (result.exit_code, result.output.startswith("Good: 6 regions")) == (0, True)
+    COMBINED[0].break_(texts)
+    write(texts, tmp_path / "registry")
+    config.write_text('stat_dir = "x"\n' + CONFIGURATION)
+    result = run("--config", config)
+    assert result.exit_code == 78
+    of_config, of_registry, last = result.output.splitlines()
+    assert of_config.startswith(str(config))
+    assert "stat_dir" in of_config
+    assert 'no key "home"' in of_registry
+    assert last.startswith("2 problems")
+
+
+def test_a_wrong_configuration_is_refused_though_its_registry_is_good(tmp_path: Path) -> None:
+    """A good registry does not make up for it; a file that is none names none."""
+    write(good_registry(), tmp_path / "registry")
+    config = tmp_path / "fencewatch.toml"
+    config.write_text(CONFIGURATION.replace("deployment", "deploiment"))
+    assert run("--config", config).exit_code == 78
+    config.write_text("deployment =")
+    assert run("--config", config).exit_code == 78
+    assert run("--config", tmp_path / "nowhere").exit_code == 78
