@@ -10,7 +10,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 
 from tests.reference import judge_with_doubts
-from tests.strategies.registries import NIGHTS, Level, Plan, plans, policies, rules
+from tests.strategies.registries import Level, Plan, instants, plans, policies, rules
 from tests.strategies.shapes import geometries
 from tests.strategies.tracks import tracks
 
@@ -81,7 +81,9 @@ def one_change(draw: st.DrawFn, plan: Plan, number: int) -> Plan:
     """A rule less, more, with another effect, end or tolerance; another shape or policy; a subject gone or with another home."""
     subject_ids = [str(s["id"]) for s in plan.subjects]
     area_ids = [f["properties"]["id"] for f in plan.areas]
-    what = draw(st.sampled_from(["less", "more", "effect", "until", "terms", "shape", "policy", "gone", "home", "order"]))
+    what = draw(
+        st.sampled_from(["effect", "shape", "terms", "until", "less", "more", "effect", "shape", "policy", "gone", "home", "order"])
+    )
     i = draw(st.integers(0, 19))
     rule_list = list(plan.rules)
     if what == "less" and len(rule_list) > 1:
@@ -93,7 +95,7 @@ def one_change(draw: st.DrawFn, plan: Plan, number: int) -> Plan:
         if what == "effect":
             rule["effect"] = draw(st.sampled_from(["allow", "forbid", "require"]))
         elif what == "until":
-            rule["until"] = max((plan.start_s + 10 * draw(st.integers(0, 400))) * 1000, (rule.get("from") or 0) + 1000)
+            rule["until"] = max(draw(instants(plan.start_s)), (rule.get("from") or 0) + 1000)
         else:
             rule |= {"tolerance_m": draw(st.sampled_from([0, 45, 250])), "confirm_fixes": draw(st.integers(1, 3))}
         rule_list[i % len(rule_list)] = rule
@@ -129,7 +131,7 @@ def without_unknown(rule: dict[str, Any], known: set[str]) -> dict[str, Any]:
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, level: Level = "basic", *, most: int = 60) -> Scenario:
+def scenarios(draw: st.DrawFn, level: Level = "basic", *, most: int = 90) -> Scenario:
     """A replay. `basic`: no registry changes and no closing clock; filter what the reference makes of it by `is_basic`."""
     plan = draw(plans(level))
     lines = draw(tracks(plan, level, most=most))
@@ -137,12 +139,8 @@ def scenarios(draw: st.DrawFn, level: Level = "basic", *, most: int = 60) -> Sce
         return Scenario(plan, lines)
     changes = []
     newest = plan
-    instants = sorted(draw(st.lists(st.integers(0, 500), max_size=2, unique=True)))
-    for number, tens in enumerate(instants):
+    for number, instant_ms in enumerate(sorted(draw(st.lists(instants(plan.start_s), max_size=3, unique=True)))):
         newest = draw(changed(newest, number))
-        changes.append(((plan.start_s + 10 * tens) * 1000 + draw(st.sampled_from([0, 0, 1])), newest))
-    until = draw(st.none() | st.integers(0, 2000).map(lambda tens: (plan.start_s + 10 * tens) * 1000))
-    return Scenario(plan, lines, until, tuple(changes))
-
-
-__all__ = ["NIGHTS", "Judged", "Scenario", "is_basic", "scenarios", "settle"]
+        changes.append((instant_ms + draw(st.sampled_from([0, 0, 1])), newest))
+    until_ms = draw(st.none() | instants(plan.start_s) | st.just((plan.start_s + 40_000) * 1000))
+    return Scenario(plan, lines, until_ms, tuple(changes))

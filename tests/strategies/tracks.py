@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -19,8 +19,9 @@ from tests.strategies.registries import Level, Plan
 from tests.strategies.shapes import PER_DEGREE
 
 Point = tuple[float, float]
+TEN_MINUTES_MS = 600_000
 ULPS = {"exact": (0, 0), "east": (1, 0), "west": (-1, 0), "north": (0, 1), "south": (0, -1), "north-east": (1, 1)}
-SHIFTS = {"near": (0.25, 0.25), "nearer": (0.0, -0.5), "off": (2.5, -1.75), "far": (90.0, 70.0)}
+SHIFTS = {"near": (0.25, 0.25), "nearer": (0.0, -0.5), "beside": (0.0, 1.25), "off": (2.5, -1.75), "far": (90.0, 70.0)}
 WRONG_FIELDS = (
     ("accuracy_m", -0.5),
     ("accuracy_m", "good"),
@@ -36,13 +37,19 @@ WRONG_FIELDS = (
 
 @dataclass(frozen=True)
 class Move:
-    """One record before it is written. `point` and `subject` are taken modulo what the registry has; `stays`: at the last point."""
+    """One record before it is written.
+
+    `point` and `subject` are taken modulo what the registry has; `stays`: at the last point;
+    `meets`: at the next full ten minutes, when rules begin and end; `times`: so many such records one after another.
+    """
 
     kind: str
     subject: int
     wait_s: int
     point: int
     stays: bool
+    meets: bool
+    times: int
     beside: str
     accuracy_m: float | None
     delay_ms: int | None
@@ -52,7 +59,7 @@ class Move:
 
 def moves(level: Level) -> st.SearchStrategy[Move]:
     """A record: mostly the next fix, sometimes one of the others."""
-    kinds = ["fix"] * 12 + ["contact", "duplicate", "conflict", "late", "late", "late again", "broken", "unknown"]
+    kinds = ["fix"] * 12 + ["contact", "contact", "duplicate", "conflict", "late", "late on", "late on", "late again", "broken"]
     delays = [None, None, 0, 900, 4321] if level == "basic" else [None, None, None, 0, 900, 4321, 130_000, 1_000_000, -30_000]
     extras: list[tuple[tuple[str, Any], ...]] = [()] * 20
     extras += [(("battery_pct", 64.5), ("tamper", False)), (("note", {"unknown": ["key"]}), ("device", "d-1"))]
@@ -62,17 +69,27 @@ def moves(level: Level) -> st.SearchStrategy[Move]:
         extras += [((flag, value),) for flag in ("tamper", "separated") for value in (True, True, False)]
     return st.builds(
         Move,
-        kind=st.sampled_from([*kinds, "future"]),
+        kind=st.sampled_from([*kinds, *kinds, "unknown", "future"]),
         subject=st.sampled_from([0, 0, 0, 1, 1, 2, 3]),
-        wait_s=st.sampled_from([10, 10, 20, 60, 60, 60, 120, 300, 600, 900, 3600]),
+        wait_s=st.sampled_from([60, 10, 20, 60, 60, 120, 120, 240, 300, 600, 1800]),
         point=st.integers(0, 199),
         stays=st.booleans(),
-        beside=st.sampled_from(["exact"] * 4 + list(ULPS) + list(SHIFTS)),
-        accuracy_m=st.sampled_from([None, None, 0, 4.4, 20, 75.5, 250, 1500]),
+        meets=st.sampled_from([False, False, False, True]),
+        times=st.sampled_from([1, 1, 1, 2, 3]),
+        beside=st.sampled_from(["exact"] * 4 + list(ULPS) + list(SHIFTS) * 2),
+        accuracy_m=st.sampled_from([None, None, 0, 4.4, 40, 75.5, 120, 250, 250, 1500]),
         delay_ms=st.sampled_from(delays),
         form=st.sampled_from(["ms", "ms", "digits", "Z", "+08:00", "-05:00"]),
         extra=st.sampled_from(extras),
     )
+
+
+def repeated(move: Move) -> list[Move]:
+    """The move, and after it the same from the same place: a dwell, or more records of one late upload."""
+    follows = replace(
+        move, kind="late on" if move.kind == "late" else move.kind, stays=True, meets=False, wait_s=min(move.wait_s, 300)
+    )
+    return [move] + [follows] * ((move.times - 1) if move.kind in ("fix", "contact", "late", "late on") else 0)
 
 
 def points_of(plan: Plan) -> list[Point]:
@@ -147,6 +164,7 @@ class Writer:
         self.subjects = [str(subject["id"]) for subject in plan.subjects]
         self.now_ms = plan.start_s * 1000
         self.past: dict[str, list[tuple[int, Point | None]]] = {subject: [] for subject in self.subjects}
+        self.late: dict[str, tuple[int, Point | None]] = {}
         self.late_fixes = level == "full" or plan.least_confirm_fixes > 1
 
     def line(self, move: Move) -> bytes:
@@ -155,11 +173,14 @@ class Writer:
         past = self.past[subject]
         place: Point | None = beside(self.points[move.point % len(self.points)], move.beside)
         stood = [before for _, before in past if before is not None]
-        if move.stays and stood:
+        if move.stays and stood and not move.kind.startswith("late"):
             place = stood[-1]
         if move.kind == "broken":
             return broken(subject, self.now_ms, move.point)
-        ms = self.now_ms = self.now_ms + move.wait_s * 1000
+        self.now_ms += move.wait_s * 1000
+        if move.meets:
+            self.now_ms = math.ceil(self.now_ms / TEN_MINUTES_MS) * TEN_MINUTES_MS
+        ms = self.now_ms
         record: dict[str, Any] = {}
         if move.kind == "unknown":
             subject = "nobody"
@@ -171,9 +192,8 @@ class Writer:
         elif move.kind in ("duplicate", "conflict"):
             ms, before = past[-1]
             place = before if move.kind == "duplicate" else place
-        elif move.kind == "late":
-            ms = max(past[-1][0] - move.wait_s * 500 - 10_000, 0)
-            place = place if self.late_fixes else None
+        elif move.kind in ("late", "late on"):
+            ms, place = self.late[subject] = self.late_record(subject, move, place)
         else:  # a time already used, once more
             ms, place = past[move.point % len(past)]
             place = place if self.late_fixes else None
@@ -186,13 +206,20 @@ class Writer:
         known = {"subject": subject, "time": write_time(ms, move.form)}
         return json.dumps(known | record | dict(move.extra), ensure_ascii=False).encode()
 
+    def late_record(self, subject: str, move: Move, place: Point | None) -> tuple[int, Point | None]:
+        """Time and place of a record that comes late: some while before his last one, or going on from his last late one."""
+        before_ms, before = self.late.get(subject, (0, None))
+        if move.kind == "late on" and before_ms:
+            return before_ms + move.wait_s * 500, (before if move.stays else place) if self.late_fixes else None
+        return self.past[subject][-1][0] - move.wait_s * 2_000 - 10_000, place if self.late_fixes else None
+
 
 def tracks(plan: Plan, level: Level = "basic", *, most: int = 60) -> st.SearchStrategy[list[bytes]]:
     """The lines of a stream, in arrival order, without line feeds."""
 
     def written(chosen: list[Move]) -> list[bytes]:
         writer = Writer(plan, level)
-        return [writer.line(move) for move in chosen]
+        return [writer.line(again) for move in chosen for again in repeated(move)]
 
-    least = st.sampled_from([2, most // 3, 2 * most // 3])
-    return least.flatmap(lambda n: st.lists(moves(level), min_size=n, max_size=most)).map(written)
+    least = st.sampled_from([most // 3, 2, most // 2])
+    return least.flatmap(lambda n: st.lists(moves(level), min_size=n, max_size=2 * most // 3)).map(written)
