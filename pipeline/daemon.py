@@ -28,6 +28,7 @@ from pipeline.runner import Run
 from pipeline.sources.redis_streams import RedisStreams, Server
 from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
+from pipeline.warm_up import warm_up
 from pipeline.wall_clock import WallClock
 from sinks.dead_letters import DeadLetterStream
 from sinks.lane_sign import LaneSign
@@ -87,6 +88,9 @@ def run_daemon(configuration: Configuration) -> None:
     deployment = folder.remember("deployment", configuration.deployment)
     if deployment != configuration.deployment:
         log.warning("the state folder belongs to another deployment; alerts keep its name", deployment=deployment)
+    rules = rule_set_of(fence_set)
+    warm_up(rules)
+    # The demo's clock begins when records can be judged, not when the process began to load.
     clock = WallClock() if configuration.clock is None else WallClock(configuration.clock.start_ms, configuration.clock.speed)
     metrics, health, totals, run = Metrics(), Health(), Totals(), Run()
     metrics.build(version("fencewatch"))
@@ -128,7 +132,7 @@ def run_daemon(configuration: Configuration) -> None:
                 lambda away: health.not_ready("source", "a source cannot be read" if away else None),
             )  # fmt: skip
 
-        judging = Judging(rule_set_of(fence_set), 1, timer=metrics.stage)
+        judging = Judging(rules, 1, timer=metrics.stage)
         flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
         server = serve(configuration.http.host_and_port, metrics, health, refresh)
         log.info(

@@ -51,7 +51,7 @@ class Shard:
             fixes.accuracy_m, fixes.arrival_ms,
         )  # fmt: skip
         if item.rejected is not None and item.ignored is not None:
-            self._totals.count(len(item.subject), item.rejected, item.ignored)
+            self._totals.count(item.records, item.rejected, item.ignored)
         alerts = list(raise_alerts(item.fence_set, item.verdicts.fences, fixes, fixes.time_ms, events, told)) if len(events) else []
         if self._metrics is not None:
             self._metrics.stage("episodes", time.perf_counter() - started)
@@ -64,7 +64,7 @@ class Shard:
         rejected = item.rejected if item.rejected is not None else np.zeros(len(REASONS), np.int64)
         ignored = item.ignored if item.ignored is not None else np.zeros(len(OPTIONAL_FIELDS), np.int64)
         counts = BatchCounts(
-            item.feed, len(item.subject), int(counted[JUDGED]), int(counted[CONTACTS]), int(counted[LATE]), int(counted[DUPLICATES]),
+            item.feed, item.records, int(counted[JUDGED]), int(counted[CONTACTS]), int(counted[LATE]), int(counted[DUPLICATES]),
             int(counted[CONFLICTS]), {name: n for name, n in zip(REASONS, rejected.tolist(), strict=True) if n},
             {name: n for name, n in zip(OPTIONAL_FIELDS, ignored.tolist(), strict=True) if n},
         )  # fmt: skip

@@ -42,7 +42,7 @@ class ClockMark:
 class JudgedBatch:
     """One shard's part of a judged batch: `rows` int64 are its rows of the columns; `subject` int32 is -1 of rejected ones.
 
-    The first shard also carries what is counted once: rejects by reason, ignored fields, dead letters.
+    The first shard also carries what is counted once: how many `records` there are, rejects by reason, ignored fields, dead letters.
     """
 
     fence_set: FenceSet
@@ -50,6 +50,7 @@ class JudgedBatch:
     subject: NDArray[np.int32]
     verdicts: Verdicts
     rows: NDArray[np.int64]
+    records: int
     rejected: NDArray[np.int64] | None = None
     ignored: NDArray[np.int64] | None = None
     dead_letters: tuple[bytes, ...] = ()

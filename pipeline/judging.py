@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fences.fence_set import FenceSet
 from operators.acceptance import REASONS, Accepted, accept
@@ -70,20 +71,24 @@ class Judging:
             self.timer(stage, now - started)
         return now
 
+    def _wanted(self, batch: FixBatch) -> NDArray[np.bool_]:
+        """Which records lie within `from_ms` and `to_ms`; one whose time cannot be read does."""
+        wanted = np.ones(len(batch), bool)
+        if self.from_ms is not None:
+            wanted &= (batch.time_ms >= self.from_ms) | (batch.time_ms <= 0)
+        if self.to_ms is not None:
+            wanted &= batch.time_ms < self.to_ms
+        return wanted
+
     def _judged(self, item: Chunk, batch: FixBatch, fixes: Accepted) -> list[tuple[str, JudgedBatch | ClockMark]]:
-        reason, subject = fixes.reason, fixes.subject
-        if self.from_ms is not None or self.to_ms is not None:
-            away = (reason == 0) & ((fixes.time_ms < (self.from_ms or 0)) | (fixes.time_ms >= (self.to_ms or np.iinfo(np.int64).max)))
-            subject = np.where(away, np.int32(-1), subject)
-        ignored = fixes.ignored
-        rejects = np.nonzero(reason)[0]
+        subject = np.where(fixes.reason != 0, np.int32(-1), fixes.subject)
+        wanted = self._wanted(batch)
+        rejects = np.nonzero((fixes.reason != 0) & wanted)[0]
         letters: tuple[bytes, ...] = ()
-        rejected = np.zeros(len(REASONS), np.int64)
-        if len(rejects):
-            subject = np.where(reason != 0, np.int32(-1), subject)
-            rejected = np.bincount(reason[rejects] - 1, minlength=len(REASONS))
-            if self.keep_dead_letters:
-                letters = tuple(dead_letter(REASONS[reason[i] - 1], item.source, batch.place(i), batch.raw(i)) for i in rejects.tolist())
+        rejected = np.bincount(fixes.reason[rejects] - 1, minlength=len(REASONS))
+        if self.keep_dead_letters:
+            letters = tuple(dead_letter(REASONS[fixes.reason[i] - 1], item.source, batch.place(i), batch.raw(i)) for i in rejects.tolist())
+        subject[~wanted] = -1
         subject.flags.writeable = False
         fence_set = self.rules.fence_set
         fences = fence_set.fences_for(fixes.lon, fixes.lat)
@@ -93,8 +98,8 @@ class Judging:
             rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(subject % self.shards == k)[0]
             first = k == 0
             part = JudgedBatch(
-                fence_set, fixes, subject, verdicts, rows, rejected if first else None, ignored if first else None,
-                letters if first else (), item.feed or item.source,
+                fence_set, fixes, subject, verdicts, rows, int(wanted.sum()), rejected if first else None,
+                fixes.ignored if first else None, letters if first else (), item.feed or item.source,
             )  # fmt: skip
             if first or len(rows):
                 parts.append((shard_key(k), part))

@@ -31,8 +31,8 @@ from sinks.redis_connection import connect
 from sinks.redis_names import REPLAY_PREFIX, RedisNames
 
 KEEP_DAYS = 30
-SAVED_EPOCH, UNSAVED_EPOCH = timedelta(seconds=10), timedelta(seconds=0.5)
-"""An epoch is also what flows between workers without a pause; where nothing is saved at its end it may be short."""
+SAVED_EPOCH, UNSAVED_EPOCH, SHARED_EPOCH = timedelta(seconds=10), timedelta(seconds=0.5), timedelta(seconds=2)
+"""An epoch is also what flows between workers without a pause, so it is shorter with several; where nothing is saved, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,15 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
     """Replay. Raises FencewatchError: an input that cannot be read, a state folder in use, alerts that could not be delivered."""
     folder = StateFolder(options.state) if options.state is not None else None
     deployment = options.deployment or f"replay-{secrets.token_hex(4)}"
+    shards = options.workers
     if folder is not None:
         deployment = folder.remember("deployment", deployment)
         folder.keep_ids(fence_set.registry)
+        # Which shard keeps a subject depends on their number: with a state folder it stays that of the first run.
+        shards = int(folder.remember("shards", str(shards)))
     totals, run = Totals(), Run()
     judging = Judging(
-        rule_set_of(fence_set), options.workers, options.from_ms, options.to_ms,
+        rule_set_of(fence_set), shards, options.from_ms, options.to_ms,
         keep_dead_letters=options.dead_letters is not None, pace=options.pace,
     )  # fmt: skip
     streams: list[FileStream] = []
@@ -90,13 +93,19 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
         started = time.perf_counter()
         with ReplayProgress(lambda: streams[-1].progress if streams else None, totals) as shown:
             run.go(
-                flow, workers=options.workers, epoch=SAVED_EPOCH if folder else UNSAVED_EPOCH,
+                flow, workers=options.workers, epoch=_epoch(options),
                 recovery=folder.recovery() if folder else None, while_running=shown.update,
             )  # fmt: skip
         seconds = time.perf_counter() - started
     if folder is not None:
         folder.close()
     return Replayed(totals.report(seconds), run.stop.is_set())
+
+
+def _epoch(options: ReplayOptions) -> timedelta:
+    if options.state is None:
+        return UNSAVED_EPOCH
+    return SAVED_EPOCH if options.workers == 1 else SHARED_EPOCH
 
 
 def _delivery(options: ReplayOptions, deployment: str, totals: Totals, url: str | None, run: Run, *, resume: bool) -> Delivery:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
@@ -57,14 +58,14 @@ class Run:
         sys.setswitchinterval(1e-4)
         thread = threading.Thread(target=self._work, args=(flow, workers, epoch, recovery), name="dataflow", daemon=True)
         thread.start()
-        asked = 0.0
+        asked_at: float | None = None
         try:
             while not self.done.wait(0.1):
                 if while_running is not None:
                     while_running()
                 if self.stop.is_set():
-                    asked += 0.1
-                    if asked > grace_s:
+                    asked_at = asked_at or time.monotonic()
+                    if time.monotonic() - asked_at > grace_s:
                         raise TimeoutError(f"the dataflow did not end within {grace_s:g} s after it was told to stop.")
         finally:
             for number, handler in before.items():

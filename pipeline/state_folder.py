@@ -30,7 +30,7 @@ class StateFolder:
         """Make the folder where there is none, and lock it. Raises StateFolderError where another run holds it."""
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds where people were
             self._lock: IO[str] = (path / "lock").open("a+")
         except OSError as error:
             raise StateFolderError(f"{path}: cannot be used to keep state: {error.strerror}.") from error

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from operators.decode.arrow_columns import decode_record_batch
 from operators.decode.json_lines import decode_json_lines
 from operators.fix_batch import FixBatch
 from pipeline.items import Chunk
