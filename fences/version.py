@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 
 import msgspec
+import numpy as np
 import shapely
 
 from fences.areas import Areas
@@ -42,10 +43,10 @@ def registry_version(
         _subject_lines(*subjects),
         _rule_lines(*rules),
     ):
-        # Each line and each part has its length before it, so that no two registries run together into one text.
+        # The lengths come first, so that no two registries run together into one text.
         lines = sorted(part)
-        digest.update(b"%d\n" % len(lines))
-        digest.update(b"".join(b"%d:" % len(line) + line for line in lines))
+        digest.update(np.array([len(lines), *map(len, lines)], "<i8").tobytes())
+        digest.update(b"".join(lines))
     return digest.hexdigest()[:_DIGITS]
 
 
@@ -130,6 +131,8 @@ def _lines(said: Iterable[tuple[object, ...]]) -> list[bytes]:
 def _members(ids: Sequence[Id] | None) -> Sequence[str]:
     if not ids:
         return ()
+    if len(ids) == 1:
+        return as_text(ids)
     return sorted(set(as_text(ids)))
 
 

@@ -41,6 +41,8 @@ def test_every_form_of_a_time(written: float | str, ms: int) -> None:
         "2023-11-14T24:00:00Z",
         "2023-11-14T22:13:60Z",
         "2023-11-14T22:13:20+24:00",
+        "2023-11-14T22:13:20+08:60",
+        "2023-11-14T22:13:20+0800",
         "2023-W46-2T22:13:20Z",
         "20231114T221320Z",
         "٢٠٢٣-11-14T22:13:20Z",
@@ -71,11 +73,28 @@ def test_any_moment_in_any_offset(local: datetime, offset_min: int) -> None:
     assert to_ms(moment.isoformat()) == (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
+FORMS = [
+    f"{date}{mark}{clock}{offset}"
+    for date in ("2023-11-14", "1989-12-31", "2023-02-29")
+    for mark in "T "
+    for clock in ("22:13:20", "22:13:20.999999", "22:13:20.9999999", "24:00:00")
+    for offset in ("Z", "+08:00", "+0800", "-23:59", "")
+]
+
+
 def test_a_column_keeps_absent_ones_and_tells_wrong_ones() -> None:
     """None stays absent, and what is wrong is absent too and named."""
     out, wrong = column([None, 1700000000000, "soon", 5], np.int64(-1))
     assert out.tolist() == [-1, 1700000000000, -1, -1]
     assert wrong == [2, 3]
+
+
+@given(st.lists(st.none() | st.integers(0, 5 * 10**12) | st.sampled_from(FORMS), max_size=8))
+def test_a_column_is_each_of_its_times(values: list[int | str | None]) -> None:
+    """Read at once or one by one makes no difference."""
+    out, wrong = column(values, np.int64(-1))
+    assert wrong == [i for i, value in enumerate(values) if value is not None and fault_of(value)]
+    assert out.tolist() == [-1 if value is None or fault_of(value) else to_ms(value) for value in values]
 
 
 def test_days_are_counted_from_1970() -> None:
