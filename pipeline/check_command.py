@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
+from fences.borders import slivers, tolerance_needed_m
 from fences.load import load_registry
 from fences.mend import MendTargetError, mend_registry
 from fences.problems import Problem, WrongRegistryError, describe
-from fences.registry import Registry
+from fences.registry import ALLOW, Registry
 from pipeline.progress import loading
 
 DONE, WRONG_REGISTRY = 0, 78
+_SLIVERS_SHOWN = 10
 EPILOG = "Examples: fencewatch check --registry /etc/fencewatch/registry; fencewatch check --registry drawn --mend mended"
 
 
@@ -99,7 +101,25 @@ def _tell(registry: Registry | None, problems: list[Problem]) -> int:
         f"{_counted(len(registry.area_ids) - registry.region_count, 'area')}, {_counted(len(registry.subject_ids), 'subject')}, "
         f"{_counted(len(registry.rule_ids), 'rule')}, {_counted(groups, 'group')}. Version {registry.version}."
     )
+    _tell_of_borders(registry)
     return DONE
+
+
+def _tell_of_borders(registry: Registry) -> None:
+    """Where regions do not fit, the largest first, and the tolerance that reaches over every gap."""
+    found = slivers(registry)
+    for sliver in found[:_SLIVERS_SHOWN]:
+        typer.echo(
+            f"{sliver.kind} between {', '.join(sliver.regions)}: {sliver.area_m2:,.0f} m2, up to {sliver.width_m:.0f} m wide, "
+            f"at {sliver.lon:.6f}, {sliver.lat:.6f}"
+        )
+    if found:
+        gaps = sum(sliver.kind == "gap" for sliver in found)
+        needed_m, has_m = tolerance_needed_m(found), float(registry.section_policy.tolerance_m[ALLOW])
+        advice = f"tolerance_m = {has_m:g} of allow reaches over every gap"
+        if needed_m > has_m:
+            advice = f"mend the borders or write tolerance_m = {needed_m} below [policy.allow]: who crosses a gap counts as gone"
+        typer.echo(f"Borders of regions: {_counted(gaps, 'gap')} and {_counted(len(found) - gaps, 'overlap')}; {advice}.")
 
 
 def _counted(number: int, noun: str) -> str:

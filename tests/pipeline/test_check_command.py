@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from pipeline.check_command import EPILOG, check
-from tests.fences.faults import AREAS, BOW_TIE, COMBINED, RULES, feature, good_registry, write
+from tests.fences.faults import AREAS, BOW_TIE, COMBINED, REGIONS, RULES, feature, good_registry, write
 
 
 def run(*arguments: object) -> Result:
@@ -84,6 +84,25 @@ def test_help_has_examples() -> None:
     text = run("--help").output
     assert "Examples" in text
     assert "--mend" in text
+
+
+def test_borders_that_do_not_fit_are_told_with_the_tolerance_they_need(tmp_path: Path) -> None:
+    """A gap 76 m wide between two regions, and a strip in which two others overlap; still 0."""
+    texts = good_registry()
+    dent = "[121.0, 31.9], [121.0008, 31.8], [121.0008, 31.6], [121.0, 31.5]"
+    texts[REGIONS] = texts[REGIONS].replace(
+        "[122.0, 32.0], [121.0, 32.0], [121.0, 31.0]", f"[122.0, 32.0], [121.0, 32.0], {dent}, [121.0, 31.0]"
+    )
+    texts[REGIONS] = (
+        texts[REGIONS].replace("[[[122.0, 31.0]", "[[[121.9999, 31.0]").replace("[122.0, 31.0]]]", "[121.9999, 31.0]]]")
+    )
+    result = run("--registry", write(texts, tmp_path))
+    assert result.exit_code == 0
+    _, gap, overlap, summary = result.output.splitlines()
+    assert gap.startswith("gap between region-0, region-1: ")
+    assert "76 m wide" in gap
+    assert overlap.startswith("overlap between region-1, region-2: ")
+    assert summary.startswith("Borders of regions: 1 gap and 1 overlap; tolerance_m = 40 of allow reaches")
 
 
 CONFIGURATION = """\
