@@ -69,7 +69,8 @@ def check_areas(regions: Features, areas: Features, findings: Findings) -> Areas
         timezones=tuple(_timezones(regions, findings)),
         complete=regions.complete and areas.complete,
     )
-    unknown = [id_.startswith("\x00") for id_ in ids]
+    refused = np.concatenate([regions.refused, areas.refused])
+    unknown = [bool(refused[row]) and id_.startswith("\x00") for row, id_ in enumerate(ids)]
     checked.rows.update(
         index_ids("area or region", ids, partial(checked.place, path="properties.id"), unknown.__getitem__, findings)
     )

@@ -325,6 +325,7 @@ _FAULTS_OF_AREAS = [
     _area(22, "crosses itself once converted", _shaped([NOTCHED], datum="gcj02"), "once converted from gcj02"),
     _area(23, "a part is empty", _shaped([[square(120, 31)], []], "MultiPolygon"), "a part of the shape is empty"),
     _area(24, "no feature", lambda record: record.update(type="Area"), 'the type is "Area"'),
+    _area(25, "control character in the id", _properties(id="\u0000x", name="silent"), "is no id", '"silent"'),
     _region(3, "no time zone", lambda record: record["properties"].update(timezone=None), "needs a time zone"),
     _region(4, "unknown time zone", _properties(timezone="China/Beijing"), "is no time zone"),
     _region(5, "hole across its border", _shaped([square(125, 31, 1), square(125.5, 31.5, 1)]), "crosses or overlaps"),
