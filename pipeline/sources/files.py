@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from operators.decode.arrow_columns import decode_record_batch
+from operators.decode.csv_lines import read_csv_header
+from operators.decode.joined import part
 from operators.decode.json_lines import decode_json_lines
 from operators.fix_batch import FixBatch
 from pipeline.items import Chunk
@@ -92,18 +94,17 @@ class FileStream:
         _skip(read, start.at)
         names = self.options.columns or None
         row = start.row
-        header: Any = None
+        offset, rows = start.at, None
         if form == "csv":
             # The header stands at the head of the file, also where an earlier run had read on.
-            header = read_header(_head(name) if start.at else (first := _read_line(read)), names=names)
-            offset = start.at or len(first)
-        else:
-            offset = start.at
+            header = _head(name) if start.at else _read_line(read)
+            rows, _ = read_csv_header(header, names)
+            offset = start.at or len(header)
         with stream:
             for at, data in pieces(read, self.options.batch, quotes=form == "csv"):
                 end = offset + at + len(data)
-                if form == "csv":
-                    batch = decode_csv_lines(data, header, base_row=row)
+                if rows is not None:
+                    batch = rows.decode(data, base_row=row)
                     decode: Callable[[], FixBatch] = partial(_given, batch)
                     row += len(batch)
                 elif form == "traccar":
@@ -136,7 +137,7 @@ class FileStream:
             batch = decode(bytes(stream.read()), path=name, subject=self.options.subject)
         for row in range(start.row, len(batch), self.options.batch):
             end = min(row + self.options.batch, len(batch))
-            yield Chunk(name, partial(_given, batch.part(row, end))), Position(number, 0, end)
+            yield Chunk(name, partial(_given, part(batch, row, end))), Position(number, 0, end)
 
     def _seen(self, stream: Any, number: int) -> None:  # noqa: ANN401 - a file or an Arrow stream
         if self.files[number] != STANDARD_INPUT and compression_of(self.files[number]) is None:

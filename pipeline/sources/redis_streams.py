@@ -18,7 +18,6 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, TimeoutError as RedisTimeoutError
 
-from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
 from pipeline.items import Chunk, ClockMark
 from pipeline.wall_clock import WallClock
@@ -136,13 +135,13 @@ class RedisStreams:
             else:
                 partition.fixes_an_entry = 1.0
             ids = [entry_id for entry_id, _ in some]
-            decode = partial(decode_payloads if packed else decode_entries, ids, [fields[1] for _, fields in some] if packed else [f for _, f in some])
-            chunks.append(Chunk(partition.stream, partial(self._stamped, decode), live=True, feed=partition.source))
+            if packed:
+                decode = partial(decode_payloads, ids, [fields[1] for _, fields in some], clock=self._clock.at)
+            else:
+                decode = partial(decode_entries, ids, [fields for _, fields in some], clock=self._clock.at)
+            chunks.append(Chunk(partition.stream, decode, live=True, feed=partition.source))
         partition.last_id = entries[-1][0]
         return chunks
-
-    def _stamped(self, decode: Callable[..., Any]) -> Any:  # noqa: ANN401
-        return decode(clock=self._clock.at)
 
     def _mark(self, partition: _Partition, entries: list[Entry]) -> ClockMark | None:
         now = time.monotonic()
