@@ -79,19 +79,6 @@ def _plain(value: pa.Scalar[Any]) -> object:
         return f"a value of type {value.type} that JSON cannot hold"
 
 
-def missing_columns(given: list[str], names: Mapping[str, str] | None = None) -> list[str]:
-    """Which columns (by their names) a table lacks so that none of its records can be accepted; `given` are those it has.
-
-    Such a table is read all the same, each record has its reason; but who started the command wants to hear of it at once.
-    """
-    wanted = names_of_fields(names)
-    lacking = [wanted[field] for field in (SUBJECT, TIME) if wanted[field] not in given]
-    position = [wanted[field] for field in (LON, LON + 1)]
-    if sum(name in given for name in position) == 1:
-        lacking += [name for name in position if name not in given]
-    return lacking
-
-
 class _Rows:
     """The rows of one record batch: a method for each kind of field, and the faults that these found."""
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fences.problems import FencewatchError
-from operators.decode.columns import FIELDS
+from operators.decode.columns import FIELDS, LAT, LON, SUBJECT, TIME
 from operators.decode.compiled import compiled
 from operators.decode.machine_words import load1
 from operators.decode.words import as_bytes
@@ -46,6 +46,19 @@ def names_of_fields(names: Mapping[str, str] | None) -> tuple[str, ...]:
     if doubled:
         raise WrongColumnsError(f"The column {doubled[0]!r} cannot be two fields at once; map each field to a column of its own.")
     return theirs
+
+
+def missing_columns(given: Iterable[str], names: Mapping[str, str] | None = None) -> list[str]:
+    """Which columns (by their names) a table lacks so that none of its records can be accepted; `given` are those it has.
+
+    Such a table is read all the same, each record has its reason; but who started the command wants to hear of it at once.
+    """
+    wanted, given = names_of_fields(names), set(given)
+    lacking = [wanted[field] for field in (SUBJECT, TIME) if wanted[field] not in given]
+    position = [wanted[field] for field in (LON, LAT)]
+    if sum(name in given for name in position) == 1:
+        lacking += [name for name in position if name not in given]
+    return lacking
 
 
 def table_of(names: Mapping[str, str] | None) -> NameTable:

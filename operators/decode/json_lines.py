@@ -8,10 +8,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.decode.columns import LARGEST_RECORD, SLOW, Columns, batch_of, more_room, room_for
+from operators.decode.columns import LARGEST_RECORD, Columns, batch_of, more_room, room_for
 from operators.decode.field_names import NameTable, names_of_fields, table_of
 from operators.decode.json_scan import nothing_expected, scan_lines
 from operators.decode.json_slow import put_line
+from operators.decode.left_over import read_left_over
 from operators.decode.words import as_bytes
 from operators.fix_batch import FixBatch
 
@@ -55,7 +56,7 @@ def scan_json(text: NDArray[np.uint8], start: int, names: Mapping[str, str] | No
             if at >= text.size:
                 break
             columns = more_room(columns, count)
-    ids = _read_slowly(text, columns, count, field_of) if slow else text
+    ids = read_left_over(text, columns, count, lambda i, line: put_line(columns, i, line, field_of)) if slow else text
     return columns, count, ids
 
 
@@ -64,20 +65,3 @@ def _names(names: frozenset[tuple[str, str]]) -> tuple[NameTable, dict[str, int]
     """The two look-ups of field names, for the compiled loop and for the plain reader."""
     given = dict(names)
     return table_of(given), {name: field for field, name in enumerate(names_of_fields(given)) if name}
-
-
-def _read_slowly(text: NDArray[np.uint8], columns: Columns, count: int, field_of: dict[str, int]) -> NDArray[np.uint8]:
-    """Read the lines that the loop marked; answers the bytes that the ids are in: the text, and behind it ids that had escapes."""
-    tail: list[bytes] = []
-    behind = text.size
-    for i in np.flatnonzero(columns.fault[:count] == SLOW).tolist():
-        begin, end = columns.places[:2, i].tolist()
-        line = text[begin:end].tobytes()
-        subject = put_line(columns, i, line, field_of)
-        found = line.find(subject)
-        columns.places[2, i] = begin + found if found >= 0 else behind
-        columns.id_len[i] = len(subject)
-        if found < 0:
-            tail.append(subject)
-            behind += len(subject)
-    return as_bytes(np.concatenate([text, np.frombuffer(b"".join(tail), dtype=np.uint8)])) if tail else text

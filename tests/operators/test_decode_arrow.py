@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operators.decode.arrow_columns import decode_record_batch, missing_columns
+from operators.decode.arrow_columns import decode_record_batch
+from operators.decode.field_names import missing_columns
 from operators.decode.json_lines import decode_json_lines
 from operators.fix_batch import OPTIONAL_FIELDS, Fault, FixBatch
 from tests.operators.fix_comparison import KNOWN, accepted, compare
