@@ -221,5 +221,5 @@ def tracks(plan: Plan, level: Level = "basic", *, most: int = 60) -> st.SearchSt
         writer = Writer(plan, level)
         return [writer.line(again) for move in chosen for again in repeated(move)]
 
-    least = st.sampled_from([most // 3, 2, most // 2])
+    least = st.sampled_from([2, most // 3, most // 2])
     return least.flatmap(lambda n: st.lists(moves(level), min_size=n, max_size=2 * most // 3)).map(written)
