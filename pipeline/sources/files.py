@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from operators.decode.arrow_columns import decode_record_batch
-from operators.decode.csv_lines import read_csv_header
+from operators.decode.csv_lines import decode_csv_lines, read_header
 from operators.decode.joined import part
 from operators.decode.json_lines import decode_json_lines
 from operators.fix_batch import FixBatch
@@ -94,17 +94,17 @@ class FileStream:
         _skip(read, start.at)
         names = self.options.columns or None
         row = start.row
-        offset, rows = start.at, None
+        offset, header = start.at, None
         if form == "csv":
             # The header stands at the head of the file, also where an earlier run had read on.
-            header = _head(name) if start.at else _read_line(read)
-            rows, _ = read_csv_header(header, names)
-            offset = start.at or len(header)
+            first_line = _head(name) if start.at else _read_line(read)
+            header = read_header(first_line, names=names)
+            offset = start.at or len(first_line)
         with stream:
             for at, data in pieces(read, self.options.batch, quotes=form == "csv"):
                 end = offset + at + len(data)
-                if rows is not None:
-                    batch = rows.decode(data, base_row=row)
+                if header is not None:
+                    batch = decode_csv_lines(data, header, base_row=row)
                     decode: Callable[[], FixBatch] = partial(_given, batch)
                     row += len(batch)
                 elif form == "traccar":
