@@ -71,7 +71,7 @@ def _plain(value: pa.Scalar[Any]) -> object:
     """A cell as a Python value, for the JSON of a dead letter; as text where Python has no such value."""
     try:
         return value.as_py()
-    except ValueError:
+    except (ValueError, ArithmeticError, KeyError, pa.ArrowException):
         if isinstance(value, pa.StringScalar | pa.LargeStringScalar):  # Not UTF-8.
             return value.as_buffer().to_pybytes().decode(errors="replace")
         if isinstance(value, pa.TimestampScalar):  # Finer than Python's.

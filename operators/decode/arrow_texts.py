@@ -40,7 +40,10 @@ def is_whole(kind: pa.DataType) -> bool:
 
 
 def texts_of(column: pa.Array[Any]) -> Texts:
-    """The texts of a column of a text type or a dictionary of one, not copied."""
+    """The texts of a column of a text type or a dictionary of one, not copied.
+
+    Raises `ValueError` where offsets lead out of the bytes (only a broken file or message has such).
+    """
     if isinstance(column, pa.DictionaryArray):
         words, codes = texts_of(column.dictionary), column.indices.cast(pa.int64())
         if len(words.start) == 0:
@@ -57,6 +60,8 @@ def texts_of(column: pa.Array[Any]) -> Texts:
         column.offset : column.offset + len(column) + 1
     ]
     length = np.diff(bounds).astype(np.int32, copy=False)
+    if len(bounds) <= len(column) or bounds.min() < 0 or bounds.max() > data.size or length.min() < 0:
+        raise ValueError("the offsets of a text column lie outside its bytes")
     return Texts(as_bytes(memoryview(data)), bounds[:-1].astype(np.int64, copy=False), _without_nulls(column, length))
 
 

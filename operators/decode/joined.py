@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 
 from operators.decode.words import read_only
 from operators.fix_batch import FixBatch
 
-_COLUMNS = (
-    "id_len", "time_ms", "lon", "lat", "accuracy_m", "speed_mps", "heading_deg", "battery_pct", "positioning", "tamper", "separated",
-    "received_ms", "stamp_ms", "fault",
-)  # fmt: skip
+_COLUMNS = tuple(field.name for field in fields(FixBatch) if field.name not in {"ids", "id_start", "raw", "place"})
 
 
 def joined(batches: Sequence[FixBatch]) -> FixBatch:
