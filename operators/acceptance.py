@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.decode.compiled import compiled, inlined
+from fences.compiled import compiled, inlined
 from operators.decode.machine_words import load1, signed
 from operators.decode.text import sequence_length
 from operators.decode.words import read_only

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from operators.decode.compiled import compiled, inlined
+from fences.compiled import compiled, inlined
 from operators.decode.machine_words import load1
 from operators.decode.words import NO_BITS, U64, WORD, as_bytes, low_bytes, word_at
 

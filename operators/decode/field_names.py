@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fences.compiled import compiled
 from fences.problems import FencewatchError
 from operators.decode.columns import FIELDS, LAT, LON, SUBJECT, TIME
-from operators.decode.compiled import compiled
 from operators.decode.machine_words import load1
 from operators.decode.words import as_bytes
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fences.compiled import compiled, inlined
 from operators.decode.columns import (
     BATTERY,
     LARGEST_RECORD,
@@ -28,7 +29,6 @@ from operators.decode.columns import (
     TOO_LARGE,
     Columns,
 )
-from operators.decode.compiled import compiled, inlined
 from operators.decode.field_names import UNKNOWN, NameTable, field_named
 from operators.decode.machine_words import load1
 from operators.decode.numbers import MINUS, NINE, ZERO, as_float, read_number

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.decode.compiled import compiled, inlined
+from fences.compiled import compiled, inlined
 from operators.decode.machine_words import leading_zeros, product_high, signed, trailing_zeros
 from operators.decode.words import EVERY_BYTE, HIGH_BITS, NO_BITS, U64, byte_at, word_at
 

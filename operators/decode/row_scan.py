@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from fences.compiled import compiled, inlined
 from operators.decode.columns import (
     BATTERY,
     LARGEST_RECORD,
@@ -24,7 +25,6 @@ from operators.decode.columns import (
     TOO_LARGE,
     Columns,
 )
-from operators.decode.compiled import compiled, inlined
 from operators.decode.json_scan import FALSE, TRUE, is_blank
 from operators.decode.machine_words import load1, trailing_zeros
 from operators.decode.numbers import MINUS, as_float, read_number

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.decode.compiled import inlined
+from fences.compiled import inlined
 from operators.decode.machine_words import load1, trailing_zeros
 from operators.decode.words import HIGH_BITS, NO_BITS, U64, bytes_below, bytes_equal, low_bytes, word_at
 

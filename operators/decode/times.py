@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.decode.compiled import compiled, inlined
+from fences.compiled import compiled, inlined
 from operators.decode.machine_words import signed, trailing_zeros
 from operators.decode.numbers import MINUS, PLUS, POINT, WHOLE_TENS, other_bytes, read_digits
 from operators.decode.words import NO_BITS, U64, byte_at, low_bytes, word_at

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from operators.decode.compiled import inlined
+from fences.compiled import inlined
 from operators.decode.machine_words import load1, load8, trailing_zeros
 
 _Column = TypeVar("_Column", bound=NDArray[Any])
