@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from operators.decode.compiled import compiled
+from fences.compiled import compiled
 from operators.decode.json_scan import CELL_TEXT, GNSS_TEXT, WIFI_TEXT
 from operators.decode.times import read_time_text
 from operators.decode.words import U64, as_bytes, low_bytes, word_at
