@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+import threading
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -11,6 +13,7 @@ from fences.problems import FencewatchError
 from pipeline import (
     alerts_command,
     check_command,
+    demo_command,
     feed_command,
     replay_command,
     run_command,
@@ -47,6 +50,7 @@ app.command(epilog=run_command.EPILOG)(run_command.run)
 app.command(epilog=replay_command.EPILOG)(replay_command.replay)
 app.command(epilog=feed_command.EPILOG)(feed_command.feed)
 app.command(epilog=simulate_command.EPILOG)(simulate_command.simulate)
+app.command(epilog=demo_command.EPILOG)(demo_command.demo)
 app.add_typer(alerts_command.app)
 app.command(epilog=subjects_command.EPILOG)(subjects_command.subjects)
 app.add_typer(schema_command.app)
@@ -58,4 +62,15 @@ def main() -> None:
         app()
     except FencewatchError as error:
         print(f"fencewatch: {error}", file=sys.stderr)
-        sys.exit(1)
+        _leave(1)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; at once where a dataflow still runs, for Python would be taken from under its threads and abort."""
+    if any(thread.name == "dataflow" for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
