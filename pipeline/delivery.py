@@ -35,14 +35,9 @@ class Delivery:
 
     def deliver(self, items: list[Outgoing]) -> None:
         """Deliver what some items carry. Raises `Undelivered` where Redis stays away too long."""
-        encoded: list[tuple[Alert, bytes]] = []
-        letters: list[bytes] = []
-        marks: list[ClockMark] = []
-        for item in items:
-            for alert in item.alerts:
-                encoded.append((alert, encode_alert(alert, self.deployment)))
-            letters += item.dead_letters
-            marks += item.marks
+        encoded = [(alert, encode_alert(alert, self.deployment)) for item in items for alert in item.alerts]
+        letters = [letter for item in items for letter in item.dead_letters]
+        marks = [mark for item in items for mark in item.marks]
         if letters:
             for sink in self.dead_letters:
                 sink.write(letters)
@@ -66,7 +61,7 @@ class Delivery:
     def saved(self) -> None:
         """A snapshot is being taken: what was written must outlive the machine."""
         if self.redis is not None:
-            self.redis.next_generation()
+            self.redis.tidy()
         if self.file is not None:
             self.file.sync()
         if self.on_saved is not None:
