@@ -99,12 +99,12 @@ def test_a_cache_once_given_out_stays_as_it_is() -> None:
     boxes = boxes_of(rng, 30, (121.0, 31.0), 0.5, 0.3)
     index = ZoneIndex(np.arange(30, dtype=np.int32), boxes)
     first = index.cells_for(np.array([121.0]), np.array([31.0]))
-    copies = Cells(*(np.copy(column) for column in first))
+    copies = {name: np.copy(getattr(first, name)) for name in Cells._fields}
     for _ in range(5):
         x, y = rng.uniform(119, 123, 500), rng.uniform(29, 33, 500)
         index.cells_for(x, y)
-    for name in Cells._fields:
-        assert np.array_equal(getattr(first, name), getattr(copies, name))
+    for name, copy in copies.items():
+        assert np.array_equal(getattr(first, name), copy)
     assert len(index.cells.start) > len(first.start)
 
 
