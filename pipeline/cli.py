@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from importlib.metadata import version as installed_version
 from typing import Annotated, NoReturn
 
 import typer
@@ -21,26 +22,30 @@ from pipeline import (
     simulate_command,
     subjects_command,
 )
+from pipeline.exit_codes import FAILED
 
 app = typer.Typer(
-    name="fencewatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="fencewatch",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - typer's form
     if value:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        typer.echo(f"fencewatch {version('fencewatch')}")
+        typer.echo(f"fencewatch {installed_version('fencewatch')}")
         raise typer.Exit
 
 
 @app.callback()
 def fencewatch(
-    version: Annotated[  # noqa: ARG001 - its callback answers
+    *,
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     """Watches where people and things may be: GPS streams in, geofence alerts out."""
 
@@ -61,8 +66,8 @@ def main() -> None:
     try:
         app()
     except FencewatchError as error:
-        print(f"fencewatch: {error}", file=sys.stderr)
-        _leave(1)
+        typer.echo(f"fencewatch: {error}", err=True)
+        _leave(FAILED)
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
 
