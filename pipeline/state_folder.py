@@ -50,10 +50,10 @@ class StateFolder:
         store = self.path / "recovery"
         if not (store / "part-0.sqlite3").exists():
             store.mkdir(exist_ok=True)
-            init_db_dir(store, PARTITIONS)
+            init_db_dir(store, PARTITIONS)  # type: ignore[no-untyped-call]  # Bytewax has no types for it,
         for part in store.glob("part-*.sqlite3"):
             _drop_stale_snapshots(part)
-        return RecoveryConfig(store)
+        return RecoveryConfig(store)  # type: ignore[no-untyped-call]  # nor for this.
 
     def remember(self, key: str, value: str) -> str:
         """A word kept with the state: the one of the first run stays; returns it."""
