@@ -128,7 +128,10 @@ class _SinkPartition(StatefulSinkPartition[Outgoing, int]):
             self._run.hold(error)
 
     def snapshot(self) -> int:
-        self._deliverer.saved()
+        try:
+            self._deliverer.saved()
+        except FencewatchError as error:
+            self._run.hold(error)
         return 0
 
     def close(self) -> None:

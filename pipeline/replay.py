@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fences.fence_set import FenceSet
+from fences.problems import FencewatchError
 from pipeline.delivery import Delivery
 from pipeline.embedded_redis import EmbeddedRedis
 from pipeline.engine import IteratorReader, ShardLogic, Sink, Source
@@ -54,6 +55,10 @@ class ReplayOptions:
     give_up_after_s: float = 30.0
 
 
+class OutputError(FencewatchError):
+    """A file for alerts or dead letters that cannot be opened or continued."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What a replay gave: its report, and whether it was stopped before the end."""
@@ -67,12 +72,15 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
     folder = StateFolder(options.state) if options.state is not None else None
     deployment = options.deployment or f"replay-{secrets.token_hex(4)}"
     shards = options.workers
+    goes_on = folder is not None and folder.used
     if folder is not None:
         deployment = folder.remember("deployment", deployment)
         folder.keep_ids(fence_set.registry)
         # Which shard keeps a subject depends on their number: with a state folder it stays that of the first run.
         shards = int(folder.remember("shards", str(shards)))
     totals, run = Totals(), Run()
+    if options.pace is not None:
+        options.pace.stop = run.stop
     judging = Judging(
         rule_set_of(fence_set), shards, options.from_ms, options.to_ms,
         keep_dead_letters=options.dead_letters is not None, pace=options.pace,
@@ -80,7 +88,7 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
     streams: list[FileStream] = []
 
     def open_reader(position: Position | None) -> IteratorReader:
-        streams.append(FileStream(options.files, options.reading, position))
+        streams.append(FileStream(options.files, options.reading, position, run.stop))
         return IteratorReader(iter(streams[-1]), lambda: streams[-1].position)
 
     def build_shard(snapshot: Any) -> ShardLogic:  # noqa: ANN401 - Bytewax's form
@@ -88,7 +96,7 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
         return ShardLogic(Shard(fence_set, totals, snapshot, ids_of), run, saved=folder is not None)
 
     with _redis_url(options.redis) as url:
-        delivery = _delivery(options, deployment, totals, url, run, resume=folder is not None)
+        delivery = _delivery(options, deployment, totals, url, run, resume=goes_on)
         flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
         started = time.perf_counter()
         with ReplayProgress(lambda: streams[-1].progress if streams else None, totals) as shown:
@@ -113,10 +121,22 @@ def _delivery(options: ReplayOptions, deployment: str, totals: Totals, url: str 
     if url is not None:
         delivery.redis = RedisAlerts(connect(url), RedisNames(options.prefix), KEEP_DAYS, deployment, options.give_up_after_s, stop=run.stop)
     if options.alerts_out is not None:
-        delivery.file = alert_file(options.alerts_out, resume=resume)
+        with _opening(options.alerts_out):
+            delivery.file = alert_file(options.alerts_out, resume=resume)
     if options.dead_letters is not None:
-        delivery.dead_letters.append(DeadLetterFile(options.dead_letters, resume=resume))
+        with _opening(options.dead_letters):
+            delivery.dead_letters.append(DeadLetterFile(options.dead_letters, resume=resume))
     return delivery
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{path}: is not the file that an earlier run with this state folder wrote; name that one, or a new one.") from error
 
 
 @contextmanager

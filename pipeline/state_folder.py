@@ -45,6 +45,11 @@ class StateFolder:
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
 
+    @property
+    def used(self) -> bool:
+        """Whether a run began with this folder before."""
+        return (self.path / "recovery").exists()
+
     def recovery(self) -> RecoveryConfig:
         """Bytewax's recovery store, made on first use and mended after a crash."""
         store = self.path / "recovery"
