@@ -82,9 +82,13 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
     if options.pace is not None:
         options.pace.stop = run.stop
     judging = Judging(
-        rule_set_of(fence_set), shards, options.from_ms, options.to_ms,
-        keep_dead_letters=options.dead_letters is not None, pace=options.pace,
-    )  # fmt: skip
+        rule_set_of(fence_set),
+        shards,
+        options.from_ms,
+        options.to_ms,
+        keep_dead_letters=options.dead_letters is not None,
+        pace=options.pace,
+    )
     streams: list[FileStream] = []
 
     def open_reader(position: Position | None) -> IteratorReader:
@@ -101,9 +105,12 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
         started = time.perf_counter()
         with ReplayProgress(lambda: streams[-1].progress if streams else None, totals) as shown:
             run.go(
-                flow, workers=options.workers, epoch=_epoch(options),
-                recovery=folder.recovery() if folder else None, while_running=shown.update,
-            )  # fmt: skip
+                flow,
+                workers=options.workers,
+                epoch=_epoch(options),
+                recovery=folder.recovery() if folder else None,
+                while_running=shown.update,
+            )
         seconds = time.perf_counter() - started
     if folder is not None:
         folder.close()
@@ -119,7 +126,8 @@ def _epoch(options: ReplayOptions) -> timedelta:
 def _delivery(options: ReplayOptions, deployment: str, totals: Totals, url: str | None, run: Run, *, resume: bool) -> Delivery:
     delivery = Delivery(deployment, totals)
     if url is not None:
-        delivery.redis = RedisAlerts(connect(url), RedisNames(options.prefix), KEEP_DAYS, deployment, options.give_up_after_s, stop=run.stop)
+        client, names = connect(url), RedisNames(options.prefix)
+        delivery.redis = RedisAlerts(client, names, KEEP_DAYS, deployment, options.give_up_after_s, stop=run.stop)
     if options.alerts_out is not None:
         with _opening(options.alerts_out):
             delivery.file = alert_file(options.alerts_out, resume=resume)
@@ -136,7 +144,8 @@ def _opening(path: Path) -> Iterator[None]:
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}.") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{path}: is not the file that an earlier run with this state folder wrote; name that one, or a new one.") from error
+        what = "is not the file that an earlier run with this state folder wrote"
+        raise OutputError(f"{path}: {what}; name that one, or a new one.") from error
 
 
 @contextmanager
