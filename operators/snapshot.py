@@ -1,11 +1,12 @@
 """A shard's state as bytes, and back: also under another registry, where subjects, rules and regions keep theirs by id.
 
-A snapshot does not hold the ids themselves but the registry's version; `Ids` of that version are written beside it once, when a
-run starts with it.
+A snapshot does not hold the ids themselves but the name of their numbering; `Ids` of that numbering are written beside it once,
+when a run starts with it. A registry's version would not do: it is the same whatever the order of the records.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,11 +30,17 @@ def ids_of(registry: Registry) -> Ids:
     return Ids(list(registry.subject_ids), list(registry.rule_ids), list(registry.area_ids[: registry.region_count]))
 
 
-def to_snapshot(state: State, version: str) -> dict[str, Any]:
-    """The state as plain bytes; counters are of a run and are left out."""
+def numbering_of(ids: Ids) -> str:
+    """The name of a numbering: 32 hex digits, equal only where the same ids have the same numbers."""
+    text = "\x1e".join("\x1f".join(names) for names in ids)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def to_snapshot(state: State, numbering: str) -> dict[str, Any]:
+    """The state as plain bytes, under the name of its numbering; counters are of a run and are left out."""
     m = state.memory
     return {
-        "version": version,
+        "numbering": numbering,
         "row": m.row.tobytes(),
         "slot": m.slot[: m.head[USED_SLOTS]].tobytes(),
         "told": m.told[: m.head[USED_TOLD]].tobytes(),
@@ -43,7 +50,7 @@ def to_snapshot(state: State, version: str) -> dict[str, Any]:
 
 
 def from_snapshot(snapshot: dict[str, Any], fence_set: FenceSet, ids: Ids | None = None) -> State:
-    """The state of a snapshot; `ids` are those of its version where that is not the fence set's."""
+    """The state of a snapshot; `ids` are those of its numbering, needed where that is not the fence set's (else ValueError)."""
     registry = fence_set.registry
     state = State(0, registry.region_count)
     row = np.frombuffer(snapshot["row"], ROW).copy()
@@ -51,10 +58,11 @@ def from_snapshot(snapshot: dict[str, Any], fence_set: FenceSet, ids: Ids | None
     told = np.frombuffer(snapshot["told"], np.uint64).reshape(-1, snapshot["words"]).copy()
     head = np.frombuffer(snapshot["head"], np.int64).copy()
     state.memory = state.memory._replace(row=row, slot=slot, told=told, head=head)
-    if snapshot["version"] != registry.version:
+    new = ids_of(registry)
+    if snapshot["numbering"] != numbering_of(new):
         if ids is None:
-            raise ValueError(f"the state was saved under registry version {snapshot['version']}, whose ids are not known")
-        state = carried_over(state, ids, ids_of(registry))
+            raise ValueError(f"the state is of another registry (numbering {snapshot['numbering']}), whose ids are not known")
+        state = carried_over(state, ids, new)
     state.make_room(256)
     return state
 

@@ -14,7 +14,7 @@ from operators.acceptance import REASONS
 from operators.fix_batch import OPTIONAL_FIELDS
 from operators.order import CONFLICTS, CONTACTS, DUPLICATES, JUDGED, LATE
 from operators.raise_alerts import raise_alerts
-from operators.snapshot import Ids, from_snapshot, to_snapshot
+from operators.snapshot import Ids, from_snapshot, ids_of, numbering_of, to_snapshot
 from operators.state import KINDS, OPEN, State
 from operators.step import step
 from pipeline.items import ClockMark, JudgedBatch, Outgoing
@@ -26,16 +26,17 @@ class Shard:
     """State of one shard, and the step over it."""
 
     def __init__(
-        self, fence_set: FenceSet, totals: Totals, snapshot: dict[str, Any] | None = None, ids_of: Callable[[str], Ids | None] | None = None,
+        self, fence_set: FenceSet, totals: Totals, snapshot: dict[str, Any] | None = None,
+        known_ids: Callable[[str], Ids | None] | None = None,
         metrics: Metrics | None = None,
     ) -> None:  # fmt: skip
-        """`snapshot`: what an earlier run's `snapshot` gave, also under another registry: it is carried over by `ids_of(version)`."""
+        """`snapshot`: what an earlier run's `snapshot` gave, also under another registry: carried over by `known_ids(numbering)`."""
         registry = fence_set.registry
         if snapshot is None:
             self.state = State(len(registry.subject_ids), registry.region_count)
         else:
-            self.state = from_snapshot(snapshot, fence_set, ids_of(snapshot["version"]) if ids_of is not None else None)
-        self._fence_set = fence_set
+            self.state = from_snapshot(snapshot, fence_set, known_ids(snapshot["numbering"]) if known_ids is not None else None)
+        self._numbering = numbering_of(ids_of(registry))
         self._totals = totals
         self._metrics = metrics
         totals.watch(self.state)
@@ -73,7 +74,7 @@ class Shard:
 
     def snapshot(self) -> dict[str, Any]:
         """All that has to be saved; plain bytes and numbers."""
-        return to_snapshot(self.state, self._fence_set.version)
+        return to_snapshot(self.state, self._numbering)
 
 
 def open_by_kind(state: State) -> dict[int, int]:

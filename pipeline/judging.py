@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,12 @@ class Judging:
     keep_dead_letters: bool = True
     timer: StageTimer | None = None
     pace: Callable[[FixBatch], None] | None = None
+    _shard_of: NDArray[np.int32] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """A subject's shard goes by his id: under another registry his row is another, and his state must be found again."""
+        ids = self.rules.fence_set.registry.subject_ids if self.shards > 1 else ()
+        self._shard_of = np.array([*(zlib.crc32(name.encode()) % self.shards for name in ids), 0], np.int32)  # the last: row -1
 
     def __call__(self, item: Chunk | ClockMark) -> list[tuple[str, JudgedBatch | ClockMark]]:
         """The chunk's judged parts, keyed by shard; a clock mark goes to every shard."""
@@ -93,9 +100,10 @@ class Judging:
         fence_set = self.rules.fence_set
         fences = fence_set.fences_for(fixes.lon, fixes.lat)
         verdicts = judge(fences, subject, fixes.time_ms, fixes.lon, fixes.lat, fixes.accuracy_m)
+        shard = self._shard_of[subject] if self.shards > 1 else subject
         parts: list[tuple[str, JudgedBatch | ClockMark]] = []
         for k in range(self.shards):
-            rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(subject % self.shards == k)[0]
+            rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(shard == k)[0]
             first = k == 0
             part = JudgedBatch(
                 fence_set, fixes, subject, verdicts, rows, int(wanted.sum()), rejected if first else None,
