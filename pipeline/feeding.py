@@ -38,7 +38,10 @@ class Fed:
 
 @dataclass(frozen=True, slots=True)
 class Feeding:
-    """How to feed: `rate` records a second, or `speed` recorded seconds a second; `packed` records an entry (0: fields, one each)."""
+    """How to feed: `rate` records a second, or `speed` recorded seconds a second.
+
+    `packed`: records an entry; 0: one an entry, as fields.
+    """
 
     stream: str
     rate: float | None = None
@@ -47,7 +50,7 @@ class Feeding:
     shift_to_now: bool = False
     maxlen: int | None = None
 
-    def feed(self, files: FileStream, client: Any, tell: Callable[[Fed], None], stop: threading.Event) -> Fed:  # noqa: ANN401
+    def feed(self, files: FileStream, client: Any, tell: Callable[[Fed], None], stop: threading.Event) -> Fed:  # noqa: ANN401 - a cluster's client, too
         """Feed all of it, or until `stop` is set; `tell` is called now and then. Raises redis.exceptions.RedisError."""
         fed, started = Fed(), time.monotonic()
         shift_ms: int | None = None if self.shift_to_now else 0
@@ -94,7 +97,7 @@ class Feeding:
         if late < 0:
             stop.wait(-late)
 
-    def _send(self, client: Any, batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> int:  # noqa: ANN401
+    def _send(self, client: Any, batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> int:  # noqa: ANN401 - as above
         pipe = client.pipeline(transaction=False)
         bound = ("MAXLEN", "~", self.maxlen) if self.maxlen is not None else ()
         if self.packed:
@@ -150,7 +153,7 @@ def _packed(batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> bytes:
 
 def _singles(batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> Iterator[list[bytes | str]]:
     columns = {
-        name: (["true" if v else "false" for v in values.tolist()] if values.dtype == bool else [str(v) for v in values.tolist()], absent.tolist())
+        name: (_texts(values), absent.tolist())
         for name, (values, absent) in _columns(batch, rows, shift_ms).items()
         if not absent.all()
     }
@@ -160,3 +163,8 @@ def _singles(batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> Iterato
             if not absent[i]:
                 fields += (name, texts[i])
         yield fields
+
+
+def _texts(values: NDArray[Any]) -> list[str]:
+    """The values of a column as a Redis entry has them."""
+    return [str(value).lower() if isinstance(value, bool) else str(value) for value in values.tolist()]
