@@ -43,7 +43,7 @@ class Screen:
         lines = self._lines(self.moment, width, height)[:height]
         for line in lines:
             line.truncate(width)
-        yield Text("\n", no_wrap=True, overflow="crop").join(lines)
+        yield Text("\n", no_wrap=True, overflow="crop", end="").join(lines)
 
     def _lines(self, moment: Moment, width: int, height: int) -> list[Text]:
         inner = max(1, height - HEADER_LINES - FOOTER_LINES)
