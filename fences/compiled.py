@@ -30,10 +30,18 @@ def compiled(loop: _Loop) -> _Loop:
 def inlined(step: _Loop) -> _Loop:
     """As `compiled`, and put in place wherever it is called: for the small steps within a loop.
 
-    LLVM does it, after each step was compiled for itself. numba's own `inline="always"` pastes the source into each caller instead:
-    as fast (judge and step together 107 against 115 ns a fix), but 20 seconds of compiling instead of 12.
+    LLVM does it, after each step was compiled for itself; see `pasted` for those that are handed the whole fence set.
     """
     return cast("_Loop", njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(step))
+
+
+def pasted(step: _Loop) -> _Loop:
+    """As `inlined`, but by numba, before anything is compiled: for steps that are handed the fence set or its shapes.
+
+    LLVM gets such a step as one with a hundred arguments, and does not see through all of them again: judge and step then take 107
+    ns a fix instead of 79. The price is compiling, which pasting into every caller makes longer.
+    """
+    return cast("_Loop", njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")(step))
 
 
 def allocating(loop: _Loop) -> _Loop:

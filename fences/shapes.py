@@ -16,7 +16,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from fences.compiled import Record, allocating, compiled, inlined, record_type
+from fences.compiled import Record, allocating, compiled, pasted, record_type
 from fences.metres import METRES_PER_DEGREE_LAT_MIN, METRES_PER_DEGREE_LON_MIN_AT_EQUATOR, between_m, scale_at
 from fences.orientation import orientation
 
@@ -263,7 +263,7 @@ def _covers_by_edges(shapes: Shapes, a: Record, row: int, px: float, py: float) 
     return inside
 
 
-@inlined
+@pasted
 def cell_code(shapes: Shapes, k: int, px: float, py: float) -> int:
     """The raster's byte of area k at a point; -1 where the point lies outside the raster."""
     a = shapes.area[k]
@@ -274,7 +274,7 @@ def cell_code(shapes: Shapes, k: int, px: float, py: float) -> int:
     return int(shapes.cells[a.cell_at + int(v) * a.nx + int(u)])
 
 
-@inlined
+@pasted
 def covers(shapes: Shapes, k: int, px: float, py: float) -> bool:
     """Whether area k covers the point (a boundary point is inside), exactly as `shapely.covers`."""
     code = cell_code(shapes, k, px, py)
@@ -284,13 +284,13 @@ def covers(shapes: Shapes, k: int, px: float, py: float) -> bool:
     return 0 < code < OUTSIDE
 
 
-@inlined
+@pasted
 def _gap(low: float, high: float, p: float) -> float:
     """How far a number lies outside of an interval, 0 inside."""
     return max(low - p, p - high, 0.0)
 
 
-@inlined
+@pasted
 def surely_farther_m(shapes: Shapes, k: int, px: float, py: float, cos_lat: float) -> float:
     """A lower bound in metres of the distance from a point outside area k to it, from the raster or else the bounding box.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rtree import index
 
-from fences.compiled import compiled, inlined
+from fences.compiled import compiled, pasted
 
 MAX_CELLS_ASIDE = 256
 MIN_CELL_DEG = 1.0 / 256.0
@@ -36,7 +36,7 @@ class Cells(NamedTuple):
     item: NDArray[np.int32]
 
 
-@inlined
+@pasted
 def cell_key(cells: Cells, x: float, y: float) -> int:
     """Number of the cell of a point; -1 outside of everything."""
     f = cells.frame
@@ -45,7 +45,7 @@ def cell_key(cells: Cells, x: float, y: float) -> int:
     return int((y - f[1]) * f[4]) * _COLUMNS + int((x - f[0]) * f[4])
 
 
-@inlined
+@pasted
 def find_cell(cells: Cells, key: int) -> int:
     """Number of a cell's list, -1 where the cell is not known yet."""
     return int(cells.where[key])

@@ -27,6 +27,7 @@ def njit(
     boundscheck: bool = ...,
     error_model: Literal["python", "numpy"] = ...,
     forceinline: bool = ...,
+    inline: Literal["always", "never"] = ...,
     _nrt: bool = ...,
 ) -> _Decorator: ...
 
