@@ -10,7 +10,7 @@ from typing import Any
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from pipeline.demo.backstage import STREAM, Daemon, Metrics, daemon_running, total, work_folder
+from pipeline.demo.backstage import STREAM, Daemon, Metrics, daemon_running, second_compiler, total, work_folder
 from pipeline.demo.figures import Rate, latencies_s
 from pipeline.demo.map_picture import Look, MapPicture
 from pipeline.demo.moment import Moment
@@ -75,6 +75,7 @@ def run_demo(seed: int, console: Console, *, serve: bool) -> None:
             listener = Listener(client, NAMES.alerts)
             ends.callback(listener.end)
             daemon = ends.enter_context(daemon_running(folder, redis.url, world.start_ms - LEAD_MS, SPEED))
+            ends.enter_context(second_compiler())
             tracks = tracks_of(world)
             feeder = Feeder(client, STREAM, tracks)
             ends.callback(feeder.end)
