@@ -36,6 +36,8 @@ def replay(  # noqa: PLR0913 - the contract's options
     batch: Annotated[int | None, typer.Option(help="Records a batch.", min=1, max=1_000_000)] = None,
     workers: Annotated[int, typer.Option(help="Worker threads.", min=1, max=64)] = 1,
     state: Annotated[Path | None, typer.Option(help="Keep position and state here, and go on from there.", metavar="DIR")] = None,
+    until: Annotated[str | None, typer.Option(help="The clock at the end: what is due by then is brought.", metavar="TIME")] = None,
+    registry_at: Annotated[list[str] | None, typer.Option(help="The registry becomes DIR at TIME; may be repeated.", metavar="TIME=DIR")] = None,
     give_up_after_s: Annotated[float, typer.Option(help="How long to wait for a Redis that is away.", min=0)] = 30.0,
 ) -> None:
     """Judge recorded tracks: alerts to Redis or files, a report of what was counted.
@@ -54,9 +56,10 @@ def replay(  # noqa: PLR0913 - the contract's options
     reading = FileOptions(form, columns_option(columns), subject, batch or (SMALL_BATCH if pace else DEFAULT_BATCH))
     options = ReplayOptions(
         files_below(files, form), reading, time_option(start, "--from"), time_option(end, "--to"), redis, prefix, deployment, alerts_out,
-        dead_letters, pace, workers, state, give_up_after_s,
+        dead_letters, pace, workers, state, give_up_after_s, time_option(until, "--until"),
     )  # fmt: skip
-    replayed = run_replay(options, load_fence_set(registry))
+    later = [(time_ms, load_fence_set(directory)) for time_ms, directory in map(_registry_at, registry_at or [])]
+    replayed = run_replay(options, load_fence_set(registry), later)
     if report is not None:
         report.write_bytes(orjson.dumps(replayed.report, option=orjson.OPT_INDENT_2) + b"\n")
     closing_table(replayed.report, stopped=replayed.stopped)
@@ -81,3 +84,12 @@ def time_option(text: str | None, option: str) -> int | None:
     if fault is not None:
         raise typer.BadParameter(f"{fault}; write RFC 3339 with an offset or epoch milliseconds", param_hint=option)
     return to_ms(text)
+
+
+def _registry_at(text: str) -> tuple[int, Path]:
+    time, equals, directory = text.partition("=")
+    if not equals or not directory:
+        raise typer.BadParameter(f"{text!r}: write a time, =, a directory: 2026-03-02T08:00:00Z=registry-2", param_hint="--registry-at")
+    time_ms = time_option(time, "--registry-at")
+    assert time_ms is not None
+    return time_ms, Path(directory)

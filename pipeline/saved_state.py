@@ -91,3 +91,12 @@ def _snapshots(store: Path) -> tuple[str, list[dict[str, Any]]]:
     saved = max(created for _, created, _ in newest.values())
     when = datetime.fromisoformat(saved).replace(tzinfo=UTC)
     return rfc3339(round(when.timestamp() * 1000)), [pickle.loads(blob) for _, _, blob in newest.values()]  # noqa: S301 - our own store
+
+
+def versions_done(state: Path) -> int:
+    """How many registry versions had taken effect in the saved state of a replay; 0 where nothing was saved."""
+    try:
+        _, snapshots = _snapshots(state / "recovery")
+    except NoStateError:
+        return 0
+    return max(int(snapshot["versions_done"]) for snapshot in snapshots)

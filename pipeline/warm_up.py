@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from operators.decode.json_lines import decode_json_lines
+from operators.due import bring_due
 from operators.state import State
 from operators.step import step
 from pipeline.items import Chunk, JudgedBatch
@@ -22,10 +23,6 @@ def warm_up(rules: RuleSet) -> None:
     for _, item in judging(Chunk("warm-up", lambda: decode_json_lines(LINE), live=True)):
         if isinstance(item, JudgedBatch):
             registry = rules.fence_set.registry
-            state = State(len(registry.subject_ids), registry.region_count)
-            fixes = item.fixes
-            rows = np.empty(0, np.int64)
-            step(
-                item.verdicts.fences, state, item.verdicts, rows, item.subject, fixes.time_ms, fixes.lon, fixes.lat, fixes.accuracy_m,
-                fixes.arrival_ms,
-            )  # fmt: skip
+            state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
+            step(item.verdicts.fences, state, item.verdicts, np.empty(0, np.int64), item.subject, item.fixes)
+            bring_due(item.verdicts.fences, state, 0, 0)
