@@ -26,6 +26,7 @@ OUTSIDE = 128
 _RAD = math.pi / 180.0
 _GRACE = 1e-6
 """Edges are dilated by this part of a cell; rounding of a cell number is ten thousand times smaller."""
+_TINY = 1e-100
 _BANDS = 120
 SURE_M: NDArray[np.float64] = np.concatenate([[0.0], 1.1 ** np.arange(_BANDS - 1)])
 """Lower bounds of a distance to the border that a cell may promise, in metres."""
@@ -194,15 +195,18 @@ def _promise(shapes, k, cells):  # type: ignore[no-untyped-def]
             away[r, c] = min(away[r, c], d)
     # A longitude degree is shortest where the raster reaches closest to a pole; 0.999 covers the ellipsoid and rounding.
     far_lat = max(abs(a.grid_y), abs(a.grid_y + ny / a.per_y))
-    cell_m = 0.999 * min(
-        METRES_PER_DEGREE_LAT_MIN / a.per_y,
-        METRES_PER_DEGREE_LON_MIN_AT_EQUATOR * max(0.0, math.cos(min(far_lat, 90.0) * _RAD)) / a.per_x,
-    )
-    for r in range(ny):
-        for c in range(nx):
+    lon_m = METRES_PER_DEGREE_LON_MIN_AT_EQUATOR * max(0.0, math.cos(min(far_lat, 90.0) * _RAD))
+    cell_m = 0.999 * min(METRES_PER_DEGREE_LAT_MIN / a.per_y, lon_m / a.per_x)
+    for c in range(nx):
+        # The way around the antimeridian is not shorter than R cos(lat) sin(gap), which up to 90 degrees is 0.6 of the arc.
+        west, east = a.grid_x + c / a.per_x, a.grid_x + (c + 1) / a.per_x
+        around_m = 0.6 * lon_m * min(90.0, _gap(a.x0, a.x1, east - 360.0), _gap(a.x0, a.x1, west + 360.0))
+        for r in range(ny):
             code = cells[r * nx + c]
             if code != EDGE:
                 sure = (away[r + 1, c + 1] - 1) * cell_m
+                if code == OUTSIDE:
+                    sure = min(sure, around_m)
                 band = 0
                 if sure >= 1.0:
                     band = min(len(shapes.sure_m) - 1, int(math.log(sure) / math.log(1.1)) + 1)
@@ -214,6 +218,8 @@ def _promise(shapes, k, cells):  # type: ignore[no-untyped-def]
 @compiled
 def _covers_by_edges(shapes, a, row, px, py):  # type: ignore[no-untyped-def]
     """Crossings of a ray to the right with the edges of this row of cells; a point on an edge is covered at once."""
+    if px < a.x0 or px > a.x1 or py < a.y0 or py > a.y1:
+        return False
     inside = False
     at = a.row_at + row
     for i in range(shapes.row_start[at], shapes.row_start[at + 1]):
@@ -229,7 +235,8 @@ def _covers_by_edges(shapes, a, row, px, py):  # type: ignore[no-untyped-def]
                 return True
             continue
         if (y1 > py and y2 <= py) or (y2 > py and y1 <= py):
-            if px < x1 and px < x2:
+            # Left of the edge by what no product rounds to nothing: there GEOS would find the point on the edge.
+            if px + _TINY < x1 and px + _TINY < x2 and abs(y2 - y1) > _TINY:
                 inside = not inside
                 continue
             side = orientation(x1, y1, x2, y2, px, py)

@@ -32,8 +32,10 @@ def _near(fences, binding, x, y, accuracy_m, cos_lat):  # type: ignore[no-untype
     reach_m = policy.tolerance_m + policy.accuracy_factor * accuracy_m
     if surely_farther_m(shapes, area, x, y, cos_lat) > reach_m:
         return BREACH
+    if reach_m <= 0.0:
+        return BREACH  # not covered is outside, though by less than an ulp, where the distance would round to nothing
     distance_m = border_within_m(shapes, area, x, y, reach_m)
-    if distance_m <= policy.tolerance_m:
+    if distance_m <= policy.tolerance_m and policy.tolerance_m > 0.0:
         return FINE
     return UNCERTAIN if distance_m <= reach_m else BREACH
 
@@ -221,8 +223,10 @@ BLOCK = 64
 @inlined
 def _touch_ahead(fences, subject, begin, lon, lat, at):  # type: ignore[no-untyped-def]
     """Bring what the next rows need into the cache; `at` int64[BLOCK] is scratch. Gives a number that must be used somewhere."""
-    end = min(begin + BLOCK, len(subject))
     touched = 0
+    if len(fences.shapes.area) == 0:
+        return touched
+    end = min(begin + BLOCK, len(subject))
     for i in range(begin, end):
         at[i - begin] = fences.subject[subject[i]].at if subject[i] >= 0 else 0
     for i in range(begin, end):

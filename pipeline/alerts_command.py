@@ -24,6 +24,7 @@ from rich.text import Text
 
 from pipeline.alert_lines import Event, alert_line, change_of, gravest_first, open_table, terminal_line
 from pipeline.alert_reader import AlertReader
+from pipeline.exit_codes import DONE, FAILED
 from sinks.lane_sign import LaneWatch
 from sinks.redis_connection import connect, place_of
 from sinks.redis_names import DEFAULT_PREFIX, RedisNames
@@ -208,14 +209,14 @@ def _connected(url: str, prefix: str, region: str | None, password_file: Path | 
         with closing(client), closing(AlertReader(client, names, region, _say_state)) as reader:
             yield reader, _Lanes(LaneWatch(client, names))
     except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+        raise typer.Exit(DONE) from None
     except BrokenPipeError:
         # Whoever read us has enough; what Python would still flush at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(0) from None
+        raise typer.Exit(DONE) from None
     except RedisError as error:
         _say(f"Redis at {place} cannot be read: {error}. `fencewatch run` prints where its Redis is; name it with --redis URL.")
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
 
 
 def _say_state(up: bool, why: str) -> None:  # noqa: FBT001 - the form of AlertReader's callback

@@ -13,9 +13,9 @@ from fences.load import load_registry
 from fences.mend import MendTargetError, mend_registry
 from fences.problems import Problem, WrongRegistryError, describe
 from fences.registry import ALLOW, Registry
+from pipeline.exit_codes import DONE, WRONG_REGISTRY
 from pipeline.progress import loading
 
-DONE, WRONG_REGISTRY = 0, 78
 _SLIVERS_SHOWN = 10
 EPILOG = "Examples: fencewatch check --registry /etc/fencewatch/registry; fencewatch check --registry drawn --mend mended"
 

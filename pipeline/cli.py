@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Annotated
+import threading
+from importlib.metadata import version as installed_version
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -11,6 +14,7 @@ from fences.problems import FencewatchError
 from pipeline import (
     alerts_command,
     check_command,
+    demo_command,
     feed_command,
     replay_command,
     run_command,
@@ -18,26 +22,30 @@ from pipeline import (
     simulate_command,
     subjects_command,
 )
+from pipeline.exit_codes import FAILED
 
 app = typer.Typer(
-    name="fencewatch", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="fencewatch",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - typer's form
     if value:
-        from importlib.metadata import version  # noqa: PLC0415
-
-        typer.echo(f"fencewatch {version('fencewatch')}")
+        typer.echo(f"fencewatch {installed_version('fencewatch')}")
         raise typer.Exit
 
 
 @app.callback()
 def fencewatch(
-    version: Annotated[  # noqa: ARG001 - its callback answers
+    *,
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
-    ] = False,  # noqa: FBT002
+    ] = False,
 ) -> None:
     """Watches where people and things may be: GPS streams in, geofence alerts out."""
 
@@ -47,6 +55,7 @@ app.command(epilog=run_command.EPILOG)(run_command.run)
 app.command(epilog=replay_command.EPILOG)(replay_command.replay)
 app.command(epilog=feed_command.EPILOG)(feed_command.feed)
 app.command(epilog=simulate_command.EPILOG)(simulate_command.simulate)
+app.command(epilog=demo_command.EPILOG)(demo_command.demo)
 app.add_typer(alerts_command.app)
 app.command(epilog=subjects_command.EPILOG)(subjects_command.subjects)
 app.add_typer(schema_command.app)
@@ -57,5 +66,16 @@ def main() -> None:
     try:
         app()
     except FencewatchError as error:
-        print(f"fencewatch: {error}", file=sys.stderr)
-        sys.exit(1)
+        typer.echo(f"fencewatch: {error}", err=True)
+        _leave(FAILED)
+    except SystemExit as end:
+        _leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process; at once where a dataflow still runs, for Python would be taken from under its threads and abort."""
+    if any(thread.name == "dataflow" for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -118,7 +118,7 @@ def run_daemon(configuration: Configuration) -> None:
             metrics.redis(up, reason)
             health.not_ready("redis", None if up else f"redis takes no writes: {reason}")
 
-        delivery = Delivery(deployment, totals, metrics=metrics, live=True, on_marks=lane.marks)
+        delivery = Delivery(deployment, totals, metrics=metrics, now_ms=clock.now_ms, on_marks=lane.marks)
         delivery.redis = RedisAlerts(
             client, names, configuration.redis.keep_days, deployment, float("inf"), on_state=on_redis, stop=run.stop,
             regions=fence_set.registry.area_ids[: fence_set.region_count],

@@ -18,7 +18,10 @@ from sinks.redis_alerts import RedisAlerts
 
 @dataclass(slots=True)
 class Delivery:
-    """Delivers in order: first to Redis, which may refuse and be tried again, then to files."""
+    """Delivers in order: first to Redis, which may refuse and be tried again, then to files.
+
+    `now_ms`: live only, the clock that the arrivals of fixes are told by (the demo's is not the wall's).
+    """
 
     deployment: str
     totals: Totals
@@ -26,20 +29,15 @@ class Delivery:
     file: AlertFile | None = None
     dead_letters: list[DeadLetterFile | DeadLetterStream] = field(default_factory=list)
     metrics: Metrics | None = None
-    live: bool = False
+    now_ms: Callable[[], int] | None = None
     on_marks: Callable[[list[ClockMark]], None] | None = None
     on_saved: Callable[[], None] | None = None
 
     def deliver(self, items: list[Outgoing]) -> None:
         """Deliver what some items carry. Raises `Undelivered` where Redis stays away too long."""
-        encoded: list[tuple[Alert, bytes]] = []
-        letters: list[bytes] = []
-        marks: list[ClockMark] = []
-        for item in items:
-            for alert in item.alerts:
-                encoded.append((alert, encode_alert(alert, self.deployment)))
-            letters += item.dead_letters
-            marks += item.marks
+        encoded = [(alert, encode_alert(alert, self.deployment)) for item in items for alert in item.alerts]
+        letters = [letter for item in items for letter in item.dead_letters]
+        marks = [mark for item in items for mark in item.marks]
         if letters:
             for sink in self.dead_letters:
                 sink.write(letters)
@@ -58,12 +56,12 @@ class Delivery:
         self.totals.told(alerts)
         if self.metrics is not None:
             self.metrics.stage("deliver", time.perf_counter() - started)
-            self.metrics.alerts(alerts, round(time.time() * 1000) if self.live else None)
+            self.metrics.alerts(alerts, None if self.now_ms is None else self.now_ms())
 
     def saved(self) -> None:
         """A snapshot is being taken: what was written must outlive the machine."""
         if self.redis is not None:
-            self.redis.next_generation()
+            self.redis.tidy()
         if self.file is not None:
             self.file.sync()
         if self.on_saved is not None:

@@ -129,7 +129,7 @@ class EmbeddedRedis:
                 stderr=subprocess.STDOUT,
                 # A session of its own: Ctrl-C in the terminal is for us, who still have alerts to deliver while we end.
                 start_new_session=True,
-                preexec_fn=_end_with_parent(),  # noqa: PLW1509 - one system call, resolved before the fork
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, resolved before the fork
             )
 
     def _wait_until_ready(self, directory: Path) -> None:
@@ -242,7 +242,7 @@ def _orphan_ended(port: int, directory: Path) -> bool:
     return True
 
 
-def _end_with_parent() -> Callable[[], None] | None:
+def end_with_parent() -> Callable[[], None] | None:
     """What the child does before it becomes the server: ask the kernel to end it when we die. Linux only.
 
     The kernel means the thread that started it, so only the main thread's word is of use.

@@ -14,6 +14,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.operators import StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from fences.problems import FencewatchError
 from pipeline.episodes import Shard
 from pipeline.items import Chunk, JudgedBatch, Mark, Outgoing
 from pipeline.runner import Run
@@ -44,7 +45,11 @@ class _Partition(StatefulSourcePartition[Chunk | Mark, Any]):
     def next_batch(self) -> Iterable[Chunk | Mark]:
         if self._run.stop.is_set():
             raise StopIteration
-        return self._next_items()
+        try:
+            return self._next_items()
+        except FencewatchError:
+            # An input that cannot be read further: what came before is judged, delivered and saved, then the run fails.
+            raise StopIteration from None
 
     def next_awake(self) -> datetime | None:
         return None if self._run.stop.is_set() else self._reader.next_awake()
@@ -70,7 +75,10 @@ class Source(FixedPartitionedSource[Chunk | Mark, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Partition:  # noqa: ANN401, ARG002
         """Open the input where the last run ended."""
-        return _Partition(self._open(resume_state), self._run)
+        try:
+            return _Partition(self._open(resume_state), self._run)
+        except FencewatchError:
+            return _Partition(IteratorReader(iter(()), lambda: resume_state), self._run)
 
 
 class ShardLogic(StatefulBatchLogic[JudgedBatch | Mark, Outgoing, Any]):
@@ -107,10 +115,14 @@ class Deliverer(Protocol):
 class _SinkPartition(StatefulSinkPartition[Outgoing, int]):
     def __init__(self, deliverer: Deliverer, run: Run) -> None:
         self._deliverer = deliverer
+        self._run = run
         self._deliver = run.guard(deliverer.deliver)
 
     def write_batch(self, items: list[Outgoing]) -> None:
-        self._deliver(items)
+        try:
+            self._deliver(items)
+        except FencewatchError as error:
+            self._run.hold(error)
 
     def snapshot(self) -> int:
         self._deliverer.saved()

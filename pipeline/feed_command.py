@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fences.problems import FencewatchError
+from pipeline.options import Columns, Files, Form, Subject, columns_option
 
 EPILOG = (
     "Examples: fencewatch feed day.parquet --to redis://127.0.0.1:6379/0 --stream gps:0 --rate 5000; "
@@ -19,35 +22,37 @@ class FeedError(FencewatchError):
     """The stream could not be fed."""
 
 
-def feed(  # noqa: PLR0913 - the contract's options
-    files: Annotated[list[str], typer.Argument(help="Files or folders, read one after another; - is standard input.", metavar="FILES...")],
+def feed(
+    files: Files,
+    *,
     to: Annotated[str, typer.Option(help="The Redis server.", metavar="redis://...")],
     stream: Annotated[str, typer.Option(help="The stream to add to.")],
     rate: Annotated[float | None, typer.Option(help="Records a second; default: as fast as it goes.", min=0.001)] = None,
     speed: Annotated[float | None, typer.Option(help="How many times faster than recorded.", min=0.001)] = None,
     packed: Annotated[int, typer.Option(help="Records an entry, packed; 0: one an entry, as fields.", min=0, max=100_000)] = 0,
-    shift_to_now: Annotated[bool, typer.Option("--shift-to-now", help="Shift all times so that the first record comes now.")] = False,  # noqa: FBT002
-    form: Annotated[str, typer.Option("--format", help="auto, jsonl, csv, parquet, gpx, plt or traccar.")] = "auto",
-    columns: Annotated[str, typer.Option(help="Foreign names of our fields: subject=user,time=ts.", metavar="OURS=THEIRS,...")] = "",
-    subject: Annotated[str | None, typer.Option(help="Whose track a GPX or PLT file is.", metavar="ID")] = None,
+    shift_to_now: Annotated[
+        bool, typer.Option("--shift-to-now", help="Shift all times so that the first record comes now.")
+    ] = False,
+    form: Form = "auto",
+    columns: Columns = "",
+    subject: Subject = None,
     maxlen: Annotated[int | None, typer.Option(help="Keep about so many entries in the stream; default: all.", min=1)] = None,
-    password_file: Annotated[Path | None, typer.Option(help="A file with the server's password alone in it.", metavar="FILE")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option(help="A file with the server's password alone in it.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Add recorded fixes to a Redis stream that a daemon reads, and say the rate reached.
 
     Records that cannot be read are left out and counted. Exit: 0 done, 1 failed, 2 wrong usage.
     """
-    import signal  # noqa: PLC0415
-    import threading  # noqa: PLC0415
+    # Imported here: numba and redis take a second, and --help need not wait for them.
+    from redis.exceptions import RedisError
 
-    from redis.exceptions import RedisError  # noqa: PLC0415 - --help must not wait for it
-
-    from pipeline.feeding import Fed, Feeding  # noqa: PLC0415
-    from pipeline.progress import bar  # noqa: PLC0415
-    from pipeline.replay_command import columns_option  # noqa: PLC0415
-    from pipeline.sources.files import FileOptions, FileStream  # noqa: PLC0415
-    from pipeline.sources.formats import files_below  # noqa: PLC0415
-    from sinks.redis_connection import connect, place_of  # noqa: PLC0415
+    from pipeline.feeding import Fed, Feeding
+    from pipeline.progress import bar
+    from pipeline.sources.files import FileOptions, FileStream
+    from pipeline.sources.formats import files_below
+    from sinks.redis_connection import connect, place_of
 
     if rate is not None and speed is not None:
         raise typer.BadParameter("write --rate or --speed, not both")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import NoReturn
+
+import typer
 
 from fences.fence_set import FenceSet
 from fences.load import load_registry
 from fences.problems import WrongRegistryError, describe
+from pipeline.exit_codes import WRONG_REGISTRY
 from pipeline.progress import loading
-
-WRONG_REGISTRY = 78
 
 
 def load_fence_set(directory: Path) -> FenceSet:
@@ -23,13 +23,13 @@ def load_fence_set(directory: Path) -> FenceSet:
     except WrongRegistryError as error:
         tell_and_exit(error)
     for line in describe(warnings):
-        print(line, file=sys.stderr)
+        typer.echo(line, err=True)
     return fence_set
 
 
 def tell_and_exit(error: WrongRegistryError) -> NoReturn:
     """List every problem on standard error and end with 78."""
     for line in describe(error.problems):
-        print(line, file=sys.stderr)
-    print(f"fencewatch: {error}; nothing was started.", file=sys.stderr)
+        typer.echo(line, err=True)
+    typer.echo(f"fencewatch: {error}; nothing was started.", err=True)
     raise SystemExit(WRONG_REGISTRY)

@@ -9,7 +9,9 @@ import typer
 
 from fences.problems import WrongRegistryError
 
-EPILOG = "Examples: fencewatch check --config /etc/fencewatch/fencewatch.toml; fencewatch run --config /etc/fencewatch/fencewatch.toml"
+EPILOG = (
+    "Examples: fencewatch check --config /etc/fencewatch/fencewatch.toml; fencewatch run --config /etc/fencewatch/fencewatch.toml"
+)
 
 
 def run(config: Annotated[Path, typer.Option(help="The configuration of the daemon.", metavar="FILE")]) -> None:
@@ -17,10 +19,11 @@ def run(config: Annotated[Path, typer.Option(help="The configuration of the daem
 
     Exit: 0 stopped, 1 failed, 2 wrong usage, 78 wrong registry or configuration.
     """
-    from pipeline.configuration import load_configuration  # noqa: PLC0415 - pydantic, numba and Bytewax take a second
-    from pipeline.daemon import run_daemon  # noqa: PLC0415
-    from pipeline.logs import configure_logs  # noqa: PLC0415
-    from pipeline.registry_loading import tell_and_exit  # noqa: PLC0415
+    # Imported here: pydantic, numba and Bytewax take a second, and --help need not wait for them.
+    from pipeline.configuration import load_configuration
+    from pipeline.daemon import run_daemon
+    from pipeline.logs import configure_logs
+    from pipeline.registry_loading import tell_and_exit
 
     configure_logs()
     try:

@@ -19,7 +19,15 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
+from fences.problems import FencewatchError
+
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+THREAD = "dataflow"
+"""Name of the thread of the flow. While it lives, the interpreter must not be wound up under it: see `pipeline.cli.main`."""
+
+
+class DrainError(FencewatchError):
+    """The flow did not end in time after it was told to stop."""
 
 
 class Run:
@@ -29,7 +37,24 @@ class Run:
         self.stop = threading.Event()
         self.failure: BaseException | None = None
         self.done = threading.Event()
+        self._held = False
         self._signals = 0
+
+    def fail(self, error: BaseException) -> None:
+        """Remember what ended the run; the first counts."""
+        if self.failure is None:
+            self.failure = error
+
+    def hold(self, error: BaseException) -> None:
+        """End the run by an error from inside the flow, without closing the epoch: never returns, the flow's thread waits here.
+
+        What could not be delivered must not count as done. An exception would do the same, but Bytewax makes of it a panic that
+        fills the screen; the sentence of the error says more.
+        """
+        self.fail(error)
+        self._held = True
+        self.done.set()
+        threading.Event().wait()
 
     def guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
         """`call`, remembering its exception: what Bytewax passes on of it is a panic without a cause."""
@@ -40,8 +65,7 @@ class Run:
             except StopIteration:
                 raise
             except BaseException as error:
-                if self.failure is None:
-                    self.failure = error
+                self.fail(error)
                 raise
 
         return guarded
@@ -56,7 +80,7 @@ class Run:
         """
         before = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
         sys.setswitchinterval(1e-4)
-        thread = threading.Thread(target=self._work, args=(flow, workers, epoch, recovery), name="dataflow", daemon=True)
+        thread = threading.Thread(target=self._work, args=(flow, workers, epoch, recovery), name=THREAD, daemon=True)
         thread.start()
         asked_at: float | None = None
         try:
@@ -66,11 +90,12 @@ class Run:
                 if self.stop.is_set():
                     asked_at = asked_at or time.monotonic()
                     if time.monotonic() - asked_at > grace_s:
-                        raise TimeoutError(f"the dataflow did not end within {grace_s:g} s after it was told to stop.")
+                        raise DrainError(f"the dataflow did not end within {grace_s:g} s after it was told to stop.")
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-        thread.join()
+        if not self._held:
+            thread.join()
         if self.failure is not None:
             raise self.failure
 
@@ -78,8 +103,7 @@ class Run:
         try:
             cli_main(flow, workers_per_process=workers, epoch_interval=epoch, recovery_config=recovery)
         except BaseException as error:  # noqa: BLE001 - Bytewax passes Rust panics on, which are no Exceptions
-            if self.failure is None:
-                self.failure = error
+            self.fail(error)
         finally:
             self.done.set()
 

@@ -12,6 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.exit_codes import WRONG_USAGE
+
 if TYPE_CHECKING:
     from pipeline.worlds.track_files import WriteTable
     from pipeline.worlds.world import World
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 Format = Literal["jsonl", "csv", "parquet", "all"]
 Compress = Literal["none", "gzip", "zstd"]
 START = "2026-03-02T07:00:00+08:00"
-USAGE = 2
 EPILOG = (
     "Examples: fencewatch simulate --subjects 300 --hours 24 --seed 7 --out /tmp/world; "
     "fencewatch simulate --subjects 100000 --hours 1 --format parquet --out /tmp/big"
@@ -56,7 +57,7 @@ def simulate(
         world = make_world(seed=seed, subjects=subjects, hours=hours, start=start, step_s=step_s, stories=stories)
     except ValueError as error:
         console.print(f"simulate: {error}.", markup=False, highlight=False)
-        raise typer.Exit(USAGE) from error
+        raise typer.Exit(WRONG_USAGE) from error
     out.mkdir(parents=True, exist_ok=True)
     world.write_registry(out / "registry")
     world.write_breaches(out / "breaches.jsonl")

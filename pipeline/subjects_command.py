@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from fences.problems import WrongRegistryError
+from pipeline.options import time_option
 
 EPILOG = (
     "Examples: fencewatch subjects --never-heard --config /etc/fencewatch/fencewatch.toml; "
@@ -16,9 +17,10 @@ EPILOG = (
 )
 
 
-def subjects(  # noqa: PLR0913 - options
-    never_heard: Annotated[bool, typer.Option("--never-heard", help="Those of whom no record ever came.")] = False,  # noqa: FBT002
-    silent: Annotated[bool, typer.Option("--silent", help="Those whose last record is older than their silent_after_s.")] = False,  # noqa: FBT002
+def subjects(
+    *,
+    never_heard: Annotated[bool, typer.Option("--never-heard", help="Those of whom no record ever came.")] = False,
+    silent: Annotated[bool, typer.Option("--silent", help="Those whose last record is older than their silent_after_s.")] = False,
     config: Annotated[Path | None, typer.Option(help="The configuration of the daemon.", metavar="FILE")] = None,
     state: Annotated[Path | None, typer.Option(help="The state folder of a replay.", metavar="DIR")] = None,
     registry: Annotated[Path | None, typer.Option(help="The registry, with --state.", metavar="DIR")] = None,
@@ -28,23 +30,14 @@ def subjects(  # noqa: PLR0913 - options
 
     The state is that of the last save, at most ten seconds old under a running daemon.
     """
-    from pipeline.registry_loading import tell_and_exit  # noqa: PLC0415 - numpy and shapely take a while
-    from pipeline.replay_command import time_option  # noqa: PLC0415
-    from pipeline.saved_state import last_arrivals  # noqa: PLC0415
+    # Imported here: numba and shapely take a while, and --help need not wait for them.
+    from pipeline.registry_loading import tell_and_exit
+    from pipeline.saved_state import last_arrivals
 
     if never_heard == silent:
         raise typer.BadParameter("write --never-heard or --silent")
-    if (config is None) == (state is None or registry is None):
-        raise typer.BadParameter("write --config FILE, or --state DIR and --registry DIR")
     try:
-        if config is not None:
-            from pipeline.configuration import load_configuration  # noqa: PLC0415
-
-            configuration = load_configuration(config)
-            state, registry = configuration.state_dir, configuration.registry
-        assert state is not None
-        assert registry is not None
-        arrivals = last_arrivals(state, registry)
+        arrivals = last_arrivals(*_state_and_registry(config, state, registry))
     except WrongRegistryError as error:
         tell_and_exit(error)
     now_ms = time_option(at, "--at") or round(time.time() * 1000)
@@ -54,3 +47,15 @@ def subjects(  # noqa: PLR0913 - options
     what = "never heard of" if never_heard else "silent"
     typer.echo(f"{len(lines):,} of {arrivals.registered:,} subjects {what}; state saved {arrivals.saved_at}", err=True)
 
+
+def _state_and_registry(config: Path | None, state: Path | None, registry: Path | None) -> tuple[Path, Path]:
+    """The folders that the options name. Raises typer.BadParameter and WrongRegistryError."""
+    if config is None and state is not None and registry is not None:
+        return state, registry
+    if config is None or (state is not None and registry is not None):
+        raise typer.BadParameter("write --config FILE, or --state DIR and --registry DIR")
+    # Imported here: pydantic takes 0.3 s, and only this option needs it.
+    from pipeline.configuration import load_configuration
+
+    configuration = load_configuration(config)
+    return configuration.state_dir, configuration.registry

@@ -138,8 +138,8 @@ class RedisAlerts:
             told += self._patience.write(lambda: self._run(keys, values), len(batch) - first)  # noqa: B023 - called at once
         return told
 
-    def next_generation(self) -> None:
-        """Called at each snapshot: now and then forgets what is too old, in the memory of ids and in the streams.
+    def tidy(self) -> None:
+        """Forget what is too old, in the memory of ids and in the streams; called at each snapshot, does it now and then.
 
         A failure is left for the next time: nothing is lost by keeping more.
         """

@@ -51,7 +51,7 @@ def decode_entries(
     id_bytes = text
     if slow or odd:
         id_bytes = read_left_over(text, columns, len(rows), lambda i, _: _put(columns, i, fields, values[i]))
-    columns.fault[np.array([sum(map(len, entry)) for entry in entries], dtype=np.int64) > LARGEST_RECORD] = TOO_LARGE
+    columns.fault[np.array([len(b"".join(entry)) for entry in entries], dtype=np.int64) > LARGEST_RECORD] = TOO_LARGE
 
     def raw(i: int) -> bytes:
         texts = [part.decode(errors="replace") for part in entries[i]]

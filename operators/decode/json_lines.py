@@ -47,17 +47,20 @@ def scan_json(text: NDArray[np.uint8], start: int, names: Mapping[str, str] | No
     """Columns of the lines of `text` from byte `start` on, how many records they hold, and the bytes their ids are in."""
     table, field_of = _names(frozenset((names or {}).items()))
     columns = room_for(text.size // _USUAL_LINE + 16)
+    tail = np.empty(text.size, dtype=np.uint8)  # Without its escapes an id is shorter than with them.
     expected = nothing_expected()
-    at, count, slow = start, 0, 0
+    at, count, slow, used = start, 0, 0, 0
     with np.errstate(over="ignore"):  # Words wrap on purpose; without the compiler numpy would warn.
         while True:
-            at, count, left_over = scan_lines(text, at, count, columns, table, expected)
+            at, count, left_over, used = scan_lines(text, at, count, columns, table, expected, tail, used)
             slow += left_over
             if at >= text.size:
                 break
             columns = more_room(columns, count)
-    ids = read_left_over(text, columns, count, lambda i, line: put_line(columns, i, line, field_of)) if slow else text
-    return columns, count, ids
+    if not slow and not used:
+        return columns, count, text
+    behind = tail[:used].tobytes()
+    return columns, count, read_left_over(text, columns, count, lambda i, line: put_line(columns, i, line, field_of), behind)
 
 
 @lru_cache(maxsize=8)

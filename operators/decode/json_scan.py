@@ -2,8 +2,8 @@
 
 A line is written like the line before it: after the same field comes the same text up to the next value (`,"lat":`). That text is
 compared eight bytes at a time; only where it differs is the key read and looked up. What the loop takes is what a strict JSON
-parser takes, with the same values; a line of which it is not sure (escapes, nested values, a key twice, a word for a number, a
-number beyond its means) it marks `SLOW` and leaves to `json_slow`.
+parser takes, with the same values; a line of which it is not sure (an escape in a key, a key twice, a word for a number, a number
+beyond its means) it marks `SLOW` and leaves to `json_slow`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from operators.decode.columns import (
 from operators.decode.field_names import UNKNOWN, NameTable, field_named
 from operators.decode.machine_words import load1
 from operators.decode.numbers import MINUS, NINE, ZERO, as_float, read_number
-from operators.decode.text import QUOTE, SPACE, string_end
+from operators.decode.text import QUOTE, SPACE, any_string_end, string_end, unescape
 from operators.decode.times import as_milliseconds, read_time_text
 from operators.decode.words import U64, byte_at, find_byte, low_bytes, word_at
 from operators.fix_batch import ABSENT_MS, CELL, GNSS, WIFI
@@ -41,13 +41,16 @@ START, END, STRANGE = UNKNOWN + 1, UNKNOWN + 2, -1
 """Beside the fields: before the first key, behind the last, and what is no key."""
 
 LINE_FEED, CARRIAGE_RETURN, TAB = 10, 13, 9
-COMMA, COLON, OPEN, CLOSE = 44, 58, 123, 125
+COMMA, COLON, OPEN, CLOSE, OPEN_LIST, CLOSE_LIST = 44, 58, 123, 125, 91, 93
 NULL = U64(int.from_bytes(b"null", "little"))
 TRUE = U64(int.from_bytes(b"true", "little"))
 FALSE = U64(int.from_bytes(b"false", "little"))
 GNSS_TEXT = U64(int.from_bytes(b'"gnss"', "little"))
 CELL_TEXT = U64(int.from_bytes(b'"cell"', "little"))
 WIFI_TEXT = U64(int.from_bytes(b'"wifi"', "little"))
+
+DEEPEST = 60
+"""Lists and objects within each other that the loop follows."""
 
 LONGEST_EXPECTED = 32
 """Bytes between two values that are remembered; a longer key is looked up each time."""
@@ -127,6 +130,8 @@ def skip_scalar(data: NDArray[np.uint8], at: int) -> int:
     byte = byte_at(data, at)
     if byte == QUOTE:
         end = string_end(data, at + 1)
+        if end < 0:
+            end = any_string_end(data, at + 1)
         return end + 1 if end >= 0 else -1
     if byte == MINUS or ZERO <= byte <= NINE:
         mantissa, exponent, end = read_number(data, at)
@@ -135,6 +140,54 @@ def skip_scalar(data: NDArray[np.uint8], at: int) -> int:
     if low_bytes(word, 4) in (NULL, TRUE):
         return at + 4
     return at + 5 if low_bytes(word, 5) == FALSE else -1
+
+
+@inlined
+def behind_key(data: NDArray[np.uint8], at: int) -> int:
+    """Where the value of the key that begins at `at` begins; -1 where no key stands there."""
+    end = any_string_end(data, at + 1) if byte_at(data, at) == QUOTE else -1
+    if end < 0:
+        return -1
+    at = skip_space(data, end + 1)
+    return skip_space(data, at + 1) if byte_at(data, at) == COLON else -1
+
+
+@compiled
+def skip_value(data: NDArray[np.uint8], at: int) -> int:
+    """Where the value at `at` ends, whatever it is; -1 where none stands there or it needs the plain reader (nested very deep)."""
+    depth, objects = 0, 0  # Of the open brackets: how many, and a bit for each that is an object's, the innermost lowest.
+    while True:
+        byte = byte_at(data, at)
+        if byte in (OPEN, OPEN_LIST):
+            if depth == DEEPEST:
+                return -1
+            depth += 1
+            objects = (objects << 1) | int(byte == OPEN)
+            at = skip_space(data, at + 1)
+            if byte_at(data, at) != (CLOSE if byte == OPEN else CLOSE_LIST):
+                at = behind_key(data, at) if byte == OPEN else at
+                if at < 0:
+                    return -1
+                continue
+        else:
+            at = skip_scalar(data, at)
+            if at < 0:
+                return -1
+        while depth > 0:
+            at = skip_space(data, at)
+            if byte_at(data, at) != (CLOSE if objects & 1 else CLOSE_LIST):
+                break
+            depth -= 1
+            objects >>= 1
+            at += 1
+        if depth == 0:
+            return at
+        if byte_at(data, at) != COMMA:
+            return -1
+        at = skip_space(data, at + 1)
+        at = behind_key(data, at) if objects & 1 else at
+        if at < 0:
+            return -1
 
 
 @inlined
@@ -215,11 +268,19 @@ def without_return(data: NDArray[np.uint8], at: int, end: int) -> int:
 
 @compiled
 def scan_lines(  # noqa: C901, PLR0912, PLR0915 - one loop, one pass: split up, each part would take the columns as forty arguments
-    data: NDArray[np.uint8], at: int, count: int, columns: Columns, names: NameTable, expected: Expected
-) -> tuple[int, int, int]:
+    data: NDArray[np.uint8],
+    at: int,
+    count: int,
+    columns: Columns,
+    names: NameTable,
+    expected: Expected,
+    tail: NDArray[np.uint8],
+    used: int,
+) -> tuple[int, int, int, int]:
     """Read lines from `at` on into the columns from record `count` on, until data or room end.
 
-    Answers where it stopped, how many records there are now, and how many of the new ones are marked `SLOW`.
+    Ids that are written with escapes are put into `tail` from `used` on, without them; their place is that behind the data. Answers
+    where it stopped, how many records there are now, how many of the new ones are marked `SLOW`, and how much of `tail` is used.
     """
     places, id_len, times, numbers, flags, fault = columns
     name_text, name_start = names
@@ -274,7 +335,8 @@ def scan_lines(  # noqa: C901, PLR0912, PLR0915 - one loop, one pass: split up, 
                         k += 1
                 p = value
             if field == UNKNOWN:
-                p = skip_scalar(data, p)
+                byte = byte_at(data, p)
+                p = skip_value(data, p) if byte in (OPEN, OPEN_LIST) else skip_scalar(data, p)
                 continue
             bit = 1 << field
             if seen & bit:
@@ -293,9 +355,17 @@ def scan_lines(  # noqa: C901, PLR0912, PLR0915 - one loop, one pass: split up, 
             elif field in (TIME, RECEIVED):
                 times[field - TIME, i], p = read_time(data, p)
             elif field == SUBJECT:
-                begin, end, p = read_subject(data, p)
+                begin, end, after = read_subject(data, p)
+                if after < 0 and byte_at(data, p) == QUOTE:  # Perhaps it has escapes: it is put behind the data without them.
+                    end = any_string_end(data, begin)
+                    if end >= 0:
+                        after = end + 1
+                        end = unescape(data, begin, end, tail, used)
+                        begin, used = data.size + used, end
+                        end += data.size
                 places[2, i] = begin
                 id_len[i] = end - begin
+                p = after
             elif field == POSITIONING:
                 flags[0, i], p = read_positioning(data, p)
             elif field in (TAMPER, SEPARATED):
@@ -329,4 +399,4 @@ def scan_lines(  # noqa: C901, PLR0912, PLR0915 - one loop, one pass: split up, 
             fault[i] = TOO_LARGE
         count += 1
         at = after
-    return at, count, slow
+    return at, count, slow, used

@@ -15,8 +15,11 @@ import pyarrow.parquet as pq
 
 from operators.decode.arrow_columns import decode_record_batch
 from operators.decode.csv_lines import decode_csv_lines, read_header
+from operators.decode.gpx import decode_gpx
 from operators.decode.joined import part
 from operators.decode.json_lines import decode_json_lines
+from operators.decode.plt import decode_plt
+from operators.decode.traccar import decode_traccar_lines
 from operators.fix_batch import FixBatch
 from pipeline.items import Chunk
 from pipeline.sources.formats import STANDARD_INPUT, UnreadableError, compression_of, format_of, open_bytes

@@ -18,6 +18,7 @@ import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, TimeoutError as RedisTimeoutError
 
+from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
 from pipeline.items import Chunk, ClockMark
 from pipeline.wall_clock import WallClock

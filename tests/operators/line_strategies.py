@@ -16,7 +16,14 @@ TIMES = """1772439327123 17 1772439327123.5 yesterday 2026-02-29T00:00:00Z 2024-
     99999999999999999999 2026-13-02T08:15:27Z 2026-03-02T24:00:00Z 1989-12-31T23:59:59.999Z 1990-01-01T00:00:00Z
     2099-12-31T23:59:59.999Z 2100-01-01T00:00:00Z"""
 WORDS = '"gnss" "cell" "wifi" "guess" "GNSS" "" true false "true" 1 0 null "x"'
+ESCAPES = r"""
+    "\n" "\u00e9\ud83d\ude00" "\ud83d" "\ude00" "\ud83dx" "\u12" "\x" "\/\\\"" "\ud83d\u0041" "\uD83D\uDE00" "\u0000" "\u07ff"
+"""
+NESTED = r"""
+    [[],{}] {"a":[1,{"b":null}],"c":"d"} [1,] {"a"} {"a":} [1] {,} [[["x\n"]]] {"a":1,"a":2} [01] [1e400] {"a":"\ud800"} ] [}
+"""
 ODD = 'null true "1.0" "" {} [] {"a":[1,{"b":null}]} "\\u0041" "\x01" nul tru nullx'
+SUBJECTS = '7 -12 -0 07 7.0 12345678901234567890 "s\x7f" "\u0085" "é" "" 8'
 SCARS = (b"", b'"', b"\\", b"\xff", b"{", b"}", b",", b"\0", b"1", b" ")
 
 blank = st.sampled_from(["", "", "", " ", "\t", " \r "])
@@ -40,11 +47,11 @@ time_text = st.one_of(
     st.sampled_from(["1772439327123.9", "1.772439327123e12", '""', "-1", "1e30", "99999999999999999999", "true", "[1]"]),
 )
 word = st.sampled_from(WORDS.split())
-odd = st.sampled_from(ODD.split())
+odd = st.sampled_from([*ODD.split(), *ESCAPES.split(), *NESTED.split(), "[" * 70 + "]" * 70])
 subject_text = st.one_of(
     st.sampled_from(KNOWN).map(lambda s: json.dumps(s, ensure_ascii=False)),
     st.sampled_from(KNOWN).map(json.dumps),
-    st.sampled_from(["7", "-12", "-0", "07", "7.0", "12345678901234567890", '"s\x7f"', '"\u0085"', '"é"', '"\\ud800"', '""', "8"]),
+    st.sampled_from([*SUBJECTS.split(), *ESCAPES.split()]),
     st.text(max_size=70).map(json.dumps),
 )
 VALUES = {

@@ -84,10 +84,10 @@ def test_a_line_does_not_run_on_into_the_next_payload() -> None:
     assert decode_payloads(ids_of(2), [text[:30], text[30:]]).fault.tolist() == [Fault.UNDECODABLE] * 2
 
 
-def test_a_payload_of_16_mib_is_read() -> None:
-    """The limit itself is no fault."""
-    payload = line(0) + b"\n" * (LARGEST_PAYLOAD - len(line(0)))
-    assert decode_payloads(ids_of(1), [payload]).fault.tolist() == [0]
+def test_a_payload_as_large_as_may_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit itself is no fault, a byte more is (tried at a smaller limit)."""
+    monkeypatch.setattr("operators.decode.payload.LARGEST_PAYLOAD", len(line(0)))
+    assert decode_payloads(ids_of(2), [line(0), line(0) + b"\n"]).fault.tolist() == [0, Fault.TOO_LARGE]
 
 
 def test_offsets_that_lead_out_of_a_message_make_it_undecodable() -> None:

@@ -186,7 +186,7 @@ def test_the_least_rights_are_enough(server: RedisProcess) -> None:
     )
     assert reader.stdout.strip() == "0-0 0 refused"
     assert sink.deliver(encoded([alert(1), alert(2)])) == 2
-    sink.next_generation()
+    sink.tidy()
     assert LaneSign(sink._client, NAMES, "lane-0").renew(0, None, None, "v")
     sink.close()
     assert [orjson.loads(event)["id"] for event in admin.hvals(NAMES.open)].count(alert(1).id) == 1

@@ -128,7 +128,7 @@ def test_an_id_is_told_once(redis_any: RedisProcess, redis_names: RedisNames) ->
         assert alerts.deliver([*batch[:10], *batch[:10]]) == 10
         for _ in range(5):
             alerts._tidy_at = 0
-            alerts.next_generation()
+            alerts.tidy()
         assert alerts.deliver(batch[:20]) == 10
     with sink(redis_any, redis_names) as alerts:
         assert alerts.deliver(batch) == 10
@@ -152,7 +152,7 @@ def test_the_memory_lives_as_long_as_the_stream(redis_server: RedisProcess, redi
         now_ms = round(client.zscore(redis_names.known("p"), alert(1).id))
         client.zadd(redis_names.known("p"), {alert(1).id: now_ms - 30 * DAY_MS - 1000, alert(2).id: now_ms - 29 * DAY_MS})
         alerts._tidy_at = 0
-        alerts.next_generation()
+        alerts.tidy()
     assert client.zrange(redis_names.known("p"), 0, -1) == [alert(2).id.encode()]
     client.close()
 
@@ -170,7 +170,7 @@ def test_streams_are_trimmed_by_age(redis_any: RedisProcess, redis_names: RedisN
         alerts.deliver(encoded([alert(1)]))
         assert client.xlen(redis_names.alerts) < 200
         assert client.xlen(quiet) == 500
-        alerts.next_generation()
+        alerts.tidy()
     assert stream(redis_any, redis_names.alerts) == told(encoded([alert(1)]))
     assert client.xlen(quiet) == 0
     client.close()
@@ -400,6 +400,6 @@ def test_works_in_a_cluster(start_redis: StartRedis) -> None:
     alerts = RedisAlerts(cluster, names, 30, "p")
     assert alerts.deliver(batch) == 5
     assert alerts.deliver(batch) == 0
-    alerts.next_generation()
+    alerts.tidy()
     assert stream(server, names.alerts_of("west")) == told(batch)
     cluster.close()

@@ -1,0 +1,1 @@
+"""What the program is measured against: the flows that one would write with Bytewax a fix at a time, and parsing alone."""

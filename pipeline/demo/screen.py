@@ -1,0 +1,112 @@
+"""The picture that fills a terminal: map on the left, alerts on the right, clock above, figures below."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from pipeline.alert_lines import STYLE_OF_CLEAR, STYLE_OF_LEVEL, Event, change_of
+from pipeline.demo.map_picture import Look, MapPicture
+from pipeline.demo.moment import Moment
+from pipeline.demo.scenario_clock import told_ms
+
+SHANGHAI = timezone(timedelta(hours=8))
+"""The time of the simulated districts; it has had no summer time since 1991."""
+WORDS = {"left_area": "left his area", "overstay": "stayed too long", "entered_forbidden": "in a forbidden place"}
+HEADER_LINES, FOOTER_LINES = 2, 3
+NARROWEST_MAP, NARROWEST_ALERTS, GAP = 30, 37, 2
+ONE_LINE_FROM = 68
+"""An alert takes one line where there are so many columns for it, else two."""
+BAR_COLUMNS = 16
+
+
+class Screen:
+    """A renderable of exactly the terminal's size; `moment` and `note` are changed from outside."""
+
+    def __init__(self, picture: MapPicture, look: Look, subject_ids: tuple[str, ...], seed: int, speed: float) -> None:
+        self._map, self._look, self._seed, self._speed = picture, look, seed, speed
+        self._row_of = {subject: i for i, subject in enumerate(subject_ids)}
+        self.moment: Moment | None = None
+        self.note = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Its lines, cut to the terminal."""
+        if self.moment is None:
+            return
+        width, height = options.max_width, options.height or console.height
+        lines = self._lines(self.moment, width, height)[:height]
+        for line in lines:
+            line.truncate(width)
+        yield Text("\n", no_wrap=True, overflow="crop").join(lines)
+
+    def _lines(self, moment: Moment, width: int, height: int) -> list[Text]:
+        inner = max(1, height - HEADER_LINES - FOOTER_LINES)
+        map_width = min(self._map.columns_for(inner), width - NARROWEST_ALERTS - GAP)
+        if map_width < NARROWEST_MAP:
+            map_width = 0
+        alerts_width = width - map_width - GAP if map_width else width
+        middle = self._alerts(moment, alerts_width, inner)
+        if map_width:
+            in_breach = np.zeros(len(moment.place), bool)
+            in_breach[[self._row_of[subject] for subject in moment.red_subjects() if subject in self._row_of]] = True
+            left = self._map.lines(map_width, inner, moment.place, in_breach)
+            middle = [Text.assemble(a, " " * GAP, b) for a, b in zip(left, middle, strict=True)]
+        return [*self._header(moment, width), *middle, *self._footer(moment)]
+
+    def _header(self, moment: Moment, width: int) -> list[Text]:
+        now = datetime.fromtimestamp(moment.now_ms / 1000, SHANGHAI)
+        share = moment.fed / max(1, moment.fixes)
+        done = round(share * BAR_COLUMNS)
+        full, empty = ("━", "╌") if self._look.unicode else ("=", "-")
+        line = Text.assemble(
+            ("fencewatch demo  ", "bold"), (f"{now:%a %d %b %H:%M}", "bold bright_white"), f"  {self._speed:g} times as fast  ",
+            (full * done, "bright_green"), (empty * (BAR_COLUMNS - done), "dim"), f" {share:4.0%}",
+        )  # fmt: skip
+        seed = f"seed {self._seed}"
+        if width - len(line) > len(seed) + 2:
+            line.append(" " * (width - len(line) - len(seed)) + seed, "dim")
+        return [line, Text("")]
+
+    def _footer(self, moment: Moment) -> list[Text]:
+        counts = f"{moment.fed:,} fixes fed into Redis, {moment.judged:,} judged by the daemon, {moment.judged_rate:,.0f} a second"
+        behind = "" if moment.behind_s is None else f", {moment.behind_s:.2f} s behind"
+        return [
+            Text(""),
+            Text.assemble(
+                f"{np.count_nonzero(~np.isnan(moment.place[:, 0]))} people ", (self._look.person, "bright_white"),
+                "  open red alert ", (self._look.breach, "bold bright_red"), f" {len(moment.red_subjects())}",
+                "  forbidden place ", (self._look.forbidden, "yellow"),
+                f"  alerts: {moment.count('opened')} opened, {moment.count('cleared')} cleared",
+            ),
+            Text(self.note or counts + behind),
+        ]  # fmt: skip
+
+    def _alerts(self, moment: Moment, width: int, height: int) -> list[Text]:
+        """The newest on top."""
+        lines = [Text("alerts from Redis, the newest first", "dim italic")]
+        for event in reversed(moment.events):
+            if len(lines) >= height:
+                break
+            lines += _alert(event, one_line=width >= ONE_LINE_FROM)
+        if not moment.events:
+            lines.append(Text("none yet", "dim"))
+        return (lines + [Text("")] * height)[:height]
+
+
+def _alert(event: Event, *, one_line: bool) -> list[Text]:
+    data, change = event["data"], change_of(event)
+    style = STYLE_OF_CLEAR if change == "cleared" else STYLE_OF_LEVEL[data["level"]]
+    at = datetime.fromtimestamp(told_ms(event["time"]) / 1000, SHANGHAI)
+    found = data["found_region"] or "no region"
+    if change == "opened":
+        what = WORDS.get(data["kind"], data["kind"].replace("_", " "))
+    else:
+        what = f"moved on to {found}" if change == "moved" else "is back: over"
+    first = Text.assemble(f"{at:%H:%M} ", (f"{event['subject']} {what}", style))
+    told = f"in {found}, told {'+'.join(data['regions'])}"
+    if one_line:
+        return [Text.assemble(first, " " * max(1, 36 - len(first)), (told, "dim"))]
+    return [first, Text(f"  {told}", "dim")]

@@ -1,0 +1,219 @@
+"""The demo from its first step to its last: start everything, feed, watch, check, tell, tidy up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack, closing
+from typing import Any
+
+from redis.exceptions import RedisError
+from rich.console import Console
+
+from pipeline.demo.backstage import STREAM, Daemon, daemon_running, total, work_folder
+from pipeline.demo.figures import Rate, latencies_s
+from pipeline.demo.map_picture import Look, MapPicture
+from pipeline.demo.moment import Moment
+from pipeline.demo.problems import DemoError
+from pipeline.demo.scenario_clock import Lane, ScenarioClock
+from pipeline.demo.screen import Screen
+from pipeline.demo.stop_signals import stop_signals
+from pipeline.demo.story import (
+    LEAD_MS,
+    SPEED,
+    SUBJECTS,
+    Tracks,
+    demo_world,
+    forbidden_places,
+    regions_of,
+    tracks_of,
+    write_registry,
+)
+from pipeline.demo.summary import Figures, next_steps, tell, while_it_runs
+from pipeline.demo.threads import Feeder, Listener
+from pipeline.demo.verdict import compare, shown_and_stream
+from pipeline.demo.views import LiveView, PlainView, View
+from pipeline.embedded_redis import EmbeddedRedis
+from pipeline.worlds.world import World
+from sinks.lane_sign import LaneWatch
+from sinks.redis_connection import connect
+from sinks.redis_names import RedisNames
+
+FRAME_S = 0.12
+COMPILES_AFTER_S = 4.0
+"""A start that takes longer compiles."""
+READY_WITHIN_S = 300.0
+JUDGED_WITHIN_S = 20.0
+HEARD_WITHIN_S = 3.0
+COUNT_EVERY_S = 0.5
+NAMES = RedisNames()
+NOT_JUDGED = {
+    "late": "fencewatch_late_fixes_total",
+    "twice": "fencewatch_duplicates_total",
+    "in conflict": "fencewatch_conflicts_total",
+    "rejected": "fencewatch_rejects_total",
+}
+
+
+def run_demo(seed: int, console: Console, *, serve: bool) -> None:
+    """Play it.
+
+    Raises DemoError where the alerts shown are not exactly those of the stream and of the script, and where it cannot go on.
+    """
+    with stop_signals() as asked, ExitStack() as ends:
+        console.print(f"fencewatch demo, seed {seed}", highlight=False)
+        world = demo_world(seed)
+        view = _view(console, world, seed)
+        ends.callback(view.close)
+        view.say(f"starting a Redis of our own, inviting {SUBJECTS} people into three regions")
+        folder = ends.enter_context(work_folder())
+        write_registry(world, folder / "registry")
+        redis = ends.enter_context(EmbeddedRedis())
+        client = ends.enter_context(closing(connect(redis.url)))
+        try:
+            listener = Listener(client, NAMES.alerts)
+            ends.callback(listener.end)
+            daemon = ends.enter_context(daemon_running(folder, redis.url, world.start_ms - LEAD_MS, SPEED))
+            tracks = tracks_of(world)
+            feeder = Feeder(client, STREAM, tracks)
+            ends.callback(feeder.end)
+            play = _Play(world, tracks, view, daemon, client, listener, feeder, asked)
+            figures = play.play()
+            view.close()
+            verdict = compare(world.breaches, play.moment.events)
+            tell(console, verdict, play.moment.events, figures)
+            problem = verdict.problem() or play.problem()
+            if problem is not None:
+                raise DemoError(problem)
+            if serve:
+                _print(console, while_it_runs(redis.url, daemon.address))
+                play.serve()
+            daemon.drain()
+        except RedisError as error:
+            raise DemoError(f"the demo's Redis does not answer: {error}.") from error
+        if not serve:
+            _print(console, next_steps(seed))
+
+
+def _print(console: Console, lines: list[str]) -> None:
+    """As they are: a URL must not be broken."""
+    console.print("\n".join(["", *lines]), highlight=False, markup=False, soft_wrap=True)
+
+
+def _view(console: Console, world: World, seed: int) -> View:
+    if not console.is_terminal:
+        return PlainView()
+    look = Look(colours=console.color_system not in (None, "standard"), unicode=console.encoding.startswith("utf"))
+    picture = MapPicture(regions_of(world), forbidden_places(world), look)
+    return LiveView(console, Screen(picture, look, world.subject_ids, seed, SPEED))
+
+
+class _Play:
+    """Everything is started; now it is played and watched."""
+
+    def __init__(
+        self,
+        world: World,
+        tracks: Tracks,
+        view: View,
+        daemon: Daemon,
+        client: Any,  # noqa: ANN401 - redis-py's client
+        listener: Listener,
+        feeder: Feeder,
+        asked: threading.Event,
+    ) -> None:
+        self._world, self._tracks, self._view, self._daemon, self._client = world, tracks, view, daemon, client
+        self._listener, self._feeder, self._asked = listener, feeder, asked
+        self._lane = Lane(LaneWatch(client, NAMES), SPEED)
+        self._rate, self._counted_at = Rate(), 0.0
+        self.moment = Moment(world.start_ms, len(tracks), feeder.place)
+
+    def play(self) -> Figures:
+        """From the daemon's start to the last alert. Raises DemoError, RedisError."""
+        self._listener.start()
+        clock = self._wait_until_ready()
+        began = time.monotonic()
+        self._view.say(f"the daemon is ready (process {self._daemon.pid}); the tracks begin")
+        self._feeder.start(clock)
+        while not self._feeder.done.is_set():
+            self._frame(clock)
+        seconds = time.monotonic() - began
+        self._feeder.check()
+        self._wait_until_judged(clock)
+        counts = self._daemon.metrics()
+        return Figures(
+            fed=self._feeder.fed,
+            read=total(counts, "fencewatch_fixes_total"),
+            judged=total(counts, "fencewatch_fixes_judged_total"),
+            not_judged={what: total(counts, name) for what, name in NOT_JUDGED.items()},
+            seconds=seconds,
+            latencies_s=latencies_s(self._tracks, self._feeder.sent_s, self._listener.heard),
+        )
+
+    def problem(self) -> str | None:
+        """How the alerts shown differ from those of the stream, as a sentence. Raises RedisError."""
+        return shown_and_stream([event["id"] for event in self.moment.events], self._ids_in_stream())
+
+    def serve(self) -> None:
+        """Until a stop is asked for. Raises DemoError where the daemon ends first."""
+        while not self._asked.wait(FRAME_S):
+            self._daemon.must_live("while it was served")
+
+    def _wait_until_ready(self) -> ScenarioClock:
+        began = time.monotonic()
+        told = False
+        while True:
+            clock = self._lane.clock()
+            if clock is not None:
+                return clock
+            self._must_go_on("before it was ready")
+            waited_s = time.monotonic() - began
+            if waited_s > READY_WITHIN_S:
+                raise DemoError(f"the daemon was not ready within {READY_WITHIN_S:g} s.{self._daemon.last_words()}")
+            if waited_s > COMPILES_AFTER_S and not told:
+                told = True
+                self._view.say("starting the daemon; its loops are compiled, the first time only: about half a minute")
+            elif waited_s == 0:
+                self._view.say("starting the daemon")
+            time.sleep(0.005)
+
+    def _frame(self, clock: ScenarioClock) -> None:
+        """Look, show, and wait for the next time."""
+        self._must_go_on(f"when {self._feeder.fed:,} of {len(self._tracks):,} fixes were fed")
+        moment, heard = self.moment, self._listener.heard
+        new = [one.event for one in heard[len(moment.events) :]]
+        for event in new:
+            moment.take(event)
+        moment.now_ms, moment.fed = min(clock.now_ms(), self._world.end_ms), self._feeder.fed
+        if time.monotonic() - self._counted_at > COUNT_EVERY_S:
+            self._counted_at = time.monotonic()
+            moment.judged = total(self._daemon.metrics(), "fencewatch_fixes_judged_total") or moment.judged
+            moment.judged_rate = self._rate.at(moment.judged)
+            moment.behind_s = self._lane.behind_s()
+        self._view.show(moment, new)
+        self._asked.wait(FRAME_S)
+
+    def _wait_until_judged(self, clock: ScenarioClock) -> None:
+        """Until the lane's clock has passed the last fix and the channel has brought what the stream holds."""
+        self._view.say("all tracks are fed; waiting for the daemon's word that all of them are judged")
+        last_ms = clock.now_ms()
+        until = time.monotonic() + JUDGED_WITHIN_S
+        while (self._lane.judged_until_ms() or 0) <= last_ms:
+            if time.monotonic() > until:
+                late = f"{JUDGED_WITHIN_S:g} s after the last one"
+                raise DemoError(f"the daemon had not judged all fixes {late}.{self._daemon.last_words()}")
+            self._frame(clock)
+        until = time.monotonic() + HEARD_WITHIN_S
+        while len(self._listener.heard) < len(self._ids_in_stream()) and time.monotonic() < until:
+            self._frame(clock)
+        self._frame(clock)
+
+    def _must_go_on(self, when: str) -> None:
+        if self._asked.is_set():
+            raise DemoError("stopped before the end; nothing was checked.")
+        self._daemon.must_live(when)
+        self._feeder.check()
+        self._listener.check()
+
+    def _ids_in_stream(self) -> list[str]:
+        return [fields[b"id"].decode() for _, fields in self._client.xrange(NAMES.alerts)]
