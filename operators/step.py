@@ -152,7 +152,8 @@ def step_rows(fences, memory, events, scratch_rule, scratch_verdict, rows, subje
         if (place - begin) % BLOCK == 0:
             for ahead in range(place, min(place + BLOCK, len(rows))):
                 if subject[rows[ahead]] >= 0:
-                    events.used[1] += memory.row[subject[rows[ahead]]].last_ms
+                    far = memory.row[subject[rows[ahead]]]
+                    events.used[1] += far.last_ms ^ far.in_order_arrival_ms
         i = rows[place]
         s = np.int64(subject[i])
         if s < 0:
