@@ -43,7 +43,7 @@ class Fault(IntFlag):
     RECEIVED = 1 << 16
 
 
-OPTIONAL_FIELDS = ("accuracy_m", "speed_mps", "heading_deg", "battery_pct", "positioning", "tamper", "separated", "device", "received")
+OPTIONAL_FIELDS = tuple(str(fault.name).lower() for fault in Fault if fault >= Fault.ACCURACY_M)
 """Names of the optional fields, in the order of their bits from `Fault.ACCURACY_M` on."""
 
 

@@ -1,11 +1,12 @@
 """A shard's state as bytes, and back: also under another registry, where subjects, rules and regions keep theirs by id.
 
-A snapshot does not hold the ids of subjects and rules but the registry's version; `Ids` of that version are written beside it once,
-when a run starts with it.
+A snapshot does not hold the ids of subjects and rules but the name of their numbering; `Ids` of that numbering are written beside
+it once, when a run starts with it. A registry's version would not do: it is the same whatever the order of the records.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from typing import Any, NamedTuple
 
@@ -30,11 +31,17 @@ def ids_of(registry: Registry) -> Ids:
     return Ids(list(registry.subject_ids), list(registry.rule_ids))
 
 
-def to_snapshot(state: State, version: str) -> dict[str, Any]:
-    """The state as plain bytes; counters are of a run and are left out."""
+def numbering_of(ids: Ids) -> str:
+    """The name of a numbering: 32 hex digits, equal only where the same ids have the same numbers."""
+    text = "\x1e".join("\x1f".join(names) for names in ids)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def to_snapshot(state: State, numbering: str) -> dict[str, Any]:
+    """The state as plain bytes, under the name of its numbering; counters are of a run and are left out."""
     m = state.memory
     return {
-        "version": version,
+        "numbering": numbering,
         "row": m.row.tobytes(),
         "area": m.area.tobytes(),
         "slot": m.pool.slot[: m.pool.head[USED_SLOTS]].tobytes(),
@@ -46,7 +53,7 @@ def to_snapshot(state: State, version: str) -> dict[str, Any]:
 
 
 def from_snapshot(snapshot: dict[str, Any], fence_set: FenceSet, ids: Ids | None = None) -> State:
-    """The state of a snapshot; `ids` are those of its version where that is not the fence set's. Raises ValueError without them."""
+    """The state of a snapshot; `ids` are those of its numbering, needed where that is not the fence set's (else ValueError)."""
     registry = fence_set.registry
     state = State(0, snapshot["regions"])
     state.late = pickle.loads(snapshot["late"])  # noqa: S301 - our own store
@@ -59,10 +66,12 @@ def from_snapshot(snapshot: dict[str, Any], fence_set: FenceSet, ids: Ids | None
     row, area = np.frombuffer(snapshot["row"], ROW).copy(), np.frombuffer(snapshot["area"], SLOT).copy()
     state.memory = state.memory._replace(row=row, area=area, pool=pool)
     state.make_room(256)
-    if snapshot["version"] != registry.version:
+    if snapshot["numbering"] != numbering_of(ids_of(registry)):
         if ids is None:
-            raise ValueError(f"the state was saved under registry version {snapshot['version']}, whose ids are not known")
+            raise ValueError(f"the state is of another registry (numbering {snapshot['numbering']}), whose ids are not known")
         _under_other_numbers(state, ids, fence_set)
+    # Equal numbers do not make equal rules: what was kept of them beside the numbers is made anew.
+    settle(fence_set.fences, state)
     state.name_regions(registry.area_ids[: registry.region_count])
     # The loops take it that the cell of every last position is known.
     fence_set.fences_for(np.ascontiguousarray(state.memory.row["pos_lon"]), np.ascontiguousarray(state.memory.row["pos_lat"]))
@@ -78,4 +87,3 @@ def _where(old: list[str], new: tuple[str, ...]) -> NDArray[np.int64]:
 def _under_other_numbers(state: State, ids: Ids, fence_set: FenceSet) -> None:
     registry = fence_set.registry
     renumber(state, len(registry.subject_ids), _where(ids.subjects, registry.subject_ids), _where(ids.rules, registry.rule_ids))
-    settle(fence_set.fences, state)

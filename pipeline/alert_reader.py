@@ -13,6 +13,7 @@ from typing import Any
 
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, ResponseError
 
+from pipeline.stream_ids import order_of
 from sinks.redis_names import RedisNames
 
 FIRST_ID = "0-0"
@@ -86,7 +87,7 @@ class AlertReader:
                 raise
             except RedisError as error:
                 self._hang_up()
-                self._state(False, str(error))  # noqa: FBT003
+                self._state(False, str(error))  # noqa: FBT003 - as above
                 left_s = until - time.monotonic()
                 if left_s <= 0:
                     return []
@@ -118,7 +119,7 @@ class AlertReader:
             if "no such key" not in str(error):
                 raise
             last = FIRST_ID
-        return _order(last) < _order(stream_id)
+        return order_of(last) < order_of(stream_id)
 
     def _state(self, up: bool, why: str) -> None:  # noqa: FBT001 - the form of the callback
         if up != self._up:
@@ -129,8 +130,3 @@ class AlertReader:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-
-
-def _order(stream_id: str) -> tuple[int, int]:
-    milliseconds, _, number = stream_id.partition("-")
-    return int(milliseconds), int(number or 0)

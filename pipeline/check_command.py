@@ -53,6 +53,12 @@ def _configured_registry(config: Path) -> tuple[Path | None, list[Problem]]:
         return _registry_named_in(config), error.problems
 
 
+def registry_problems(config: Path) -> list[Problem]:
+    """What is wrong with the registry of a configuration that is wrong itself: a start lists both."""
+    directory = _registry_named_in(config)
+    return [] if directory is None else _checked(directory, [])[1]
+
+
 def _registry_named_in(config: Path) -> Path | None:
     """The registry of a configuration that is wrong elsewhere; None where it names none."""
     try:

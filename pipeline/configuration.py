@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from fences.problems import Problem, WrongRegistryError
 from fences.times import fault_of, to_ms
@@ -20,11 +20,12 @@ def _name(text: str) -> str:
     return text
 
 
-def _time(value: str) -> str:
-    fault = fault_of(value)
-    if fault:
+def _instant(value: object) -> int:
+    text = value if isinstance(value, str) else ""
+    ms, fault = to_ms(text), fault_of(text)
+    if ms is None or fault is not None:
         raise ValueError(f'{fault}; write RFC 3339 with an offset, such as "2026-03-02T06:00:00+08:00"')
-    return value
+    return ms
 
 
 def _redis_url(text: str) -> str:
@@ -79,10 +80,10 @@ class HttpSection(_Section):
 
 
 class ClockSection(_Section):
-    """`[clock]`: the demo's scaled clock."""
+    """`[clock]`: the demo's scaled clock. `start_ms`: its first instant, UTC milliseconds."""
 
     demo: bool = False
-    start: Annotated[str, AfterValidator(_time)]
+    start_ms: Annotated[int, Field(alias="start"), BeforeValidator(_instant)]
     speed: Annotated[float, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
@@ -90,13 +91,6 @@ class ClockSection(_Section):
         if not self.demo:
             raise ValueError("another clock than the wall's would move every deadline; write demo = true, or take [clock] out")
         return self
-
-    @property
-    def start_ms(self) -> int:
-        """Its first instant, UTC milliseconds."""
-        ms = to_ms(self.start)
-        assert ms is not None
-        return ms
 
 
 class Configuration(_Section):
@@ -168,4 +162,4 @@ def _problem(path: Path, found: Any) -> Problem:  # noqa: ANN401 - pydantic's er
 
 def _known_keys() -> list[str]:
     sections = (Configuration, RedisSection, SourceSection, HttpSection, ClockSection)
-    return [key for section in sections for key in section.model_fields]
+    return [field.alias or key for section in sections for key, field in section.model_fields.items()]

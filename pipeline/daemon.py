@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import sdnotify
 import structlog
+import typer
 
 from operators.state import KINDS
 from pipeline.configuration import Configuration
@@ -28,8 +29,8 @@ from pipeline.runner import Run
 from pipeline.sources.redis_streams import RedisStreams, Server
 from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
-from pipeline.warm_up import warm_up
 from pipeline.wall_clock import WallClock
+from pipeline.warm_up import warm_up
 from sinks.dead_letters import DeadLetterStream
 from sinks.lane_sign import LaneSign
 from sinks.metrics import Metrics
@@ -120,25 +121,38 @@ def run_daemon(configuration: Configuration) -> None:
 
         delivery = Delivery(deployment, totals, metrics=metrics, now_ms=clock.now_ms, on_marks=lane.marks)
         delivery.redis = RedisAlerts(
-            client, names, configuration.redis.keep_days, deployment, float("inf"), on_state=on_redis, stop=run.stop,
+            client,
+            names,
+            configuration.redis.keep_days,
+            deployment,
+            float("inf"),
+            on_state=on_redis,
+            stop=run.stop,
             regions=fence_set.registry.area_ids[: fence_set.region_count],
-        )  # fmt: skip
+        )
         delivery.dead_letters.append(DeadLetterStream(client, names, float("inf"), on_state=on_redis, stop=run.stop))
         on_redis(up=True)
 
-        def open_reader(position: Any) -> RedisStreams:  # noqa: ANN401
+        def open_reader(position: dict[tuple[str, str], bytes] | None) -> RedisStreams:
             return RedisStreams(
-                _servers(configuration, url, password_file), clock, position,
+                _servers(configuration, url, password_file),
+                clock,
+                position,
                 lambda away: health.not_ready("source", "a source cannot be read" if away else None),
-            )  # fmt: skip
+            )
 
         judging = Judging(rules, 1, timer=metrics.stage)
         flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
         server = serve(configuration.http.host_and_port, metrics, health, refresh)
         log.info(
-            "watching", deployment=deployment, redis=url, prefix=names.prefix, rules_version=fence_set.version,
-            subjects=len(fence_set.registry.subject_ids), http=configuration.http.listen,
-        )  # fmt: skip
+            "watching",
+            deployment=deployment,
+            redis=url,
+            prefix=names.prefix,
+            rules_version=fence_set.version,
+            subjects=len(fence_set.registry.subject_ids),
+            http=configuration.http.listen,
+        )
         notifier.notify("READY=1")
         try:
             run.go(flow, workers=1, epoch=EPOCH, recovery=folder.recovery())
@@ -151,20 +165,21 @@ def run_daemon(configuration: Configuration) -> None:
 
 
 @contextmanager
-def _redis(configuration: Configuration) -> Iterator[tuple[str, Any]]:
+def _redis(configuration: Configuration) -> Iterator[tuple[str, Path | None]]:
     """The server's URL and password file; an embedded one where none is named."""
     if configuration.redis.url is not None:
         yield configuration.redis.url, configuration.redis.password_file
         return
     with EmbeddedRedis(configuration.state_dir / "redis") as server:
-        print(f"embedded Redis: {server.url}", file=sys.stderr)
+        typer.echo(f"embedded Redis: {server.url}", err=True)
         yield server.url, None
 
 
-def _servers(configuration: Configuration, url: str, password_file: Any) -> list[Server]:  # noqa: ANN401
+def _servers(configuration: Configuration, url: str, password_file: Path | None) -> list[Server]:
     by_url: dict[str | None, list[tuple[str, str]]] = {}
     for source in configuration.sources:
         by_url.setdefault(source.url, []).extend((source.name, stream) for stream in source.streams)
     return [
-        Server(connect(other or url, password_file=password_file if other is None else None), streams) for other, streams in by_url.items()
+        Server(connect(other or url, password_file=password_file if other is None else None), streams)
+        for other, streams in by_url.items()
     ]

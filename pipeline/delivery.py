@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from fences.problems import FencewatchError
 from operators.alert import Alert
 from pipeline.items import ClockMark, Outgoing
 from pipeline.totals import Totals
@@ -14,6 +16,18 @@ from sinks.alert_json import encode_alert
 from sinks.dead_letters import DeadLetterFile, DeadLetterStream
 from sinks.metrics import Metrics
 from sinks.redis_alerts import RedisAlerts
+
+
+class UnwrittenError(FencewatchError):
+    """A file that could be opened cannot be written any more: the disk is full, the pipe closed."""
+
+
+@contextmanager
+def _told_of(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnwrittenError(f"{what} cannot be written: {error.strerror or error}.") from error
 
 
 @dataclass(slots=True)
@@ -34,13 +48,14 @@ class Delivery:
     on_saved: Callable[[], None] | None = None
 
     def deliver(self, items: list[Outgoing]) -> None:
-        """Deliver what some items carry. Raises `Undelivered` where Redis stays away too long."""
+        """Deliver what some items carry. Raises `Undelivered` where Redis stays away too long, `UnwrittenError` for a full disk."""
         encoded = [(alert, encode_alert(alert, self.deployment)) for item in items for alert in item.alerts]
         letters = [letter for item in items for letter in item.dead_letters]
         marks = [mark for item in items for mark in item.marks]
         if letters:
-            for sink in self.dead_letters:
-                sink.write(letters)
+            with _told_of(f"{len(letters):,} dead letters"):
+                for sink in self.dead_letters:
+                    sink.write(letters)
         if encoded:
             self._deliver_alerts(encoded)
         if marks and self.on_marks is not None:
@@ -51,7 +66,8 @@ class Delivery:
         if self.redis is not None:
             self.redis.deliver(encoded)
         if self.file is not None:
-            self.file.write(encoded)
+            with _told_of(f"{len(encoded):,} alerts"):
+                self.file.write(encoded)
         alerts = [alert for alert, _ in encoded]
         self.totals.told(alerts)
         if self.metrics is not None:
@@ -63,7 +79,8 @@ class Delivery:
         if self.redis is not None:
             self.redis.tidy()
         if self.file is not None:
-            self.file.sync()
+            with _told_of("the file of alerts"):
+                self.file.sync()
         if self.on_saved is not None:
             self.on_saved()
 

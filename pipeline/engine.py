@@ -1,4 +1,7 @@
-"""The Bytewax adapters: thin, and the only files beside the flow that know Bytewax.
+"""The Bytewax adapters: a source, a shard and a sink as Bytewax wants them, thin.
+
+Beside this file only `flow` (the picture), `runner` (which starts and stops it) and `state_folder` (its recovery store) know
+Bytewax.
 
 A stop is asked for by an event: the source then ends as at the end of its input, the epoch closes, and position and state are
 saved together.
@@ -125,7 +128,10 @@ class _SinkPartition(StatefulSinkPartition[Outgoing, int]):
             self._run.hold(error)
 
     def snapshot(self) -> int:
-        self._deliverer.saved()
+        try:
+            self._deliverer.saved()
+        except FencewatchError as error:
+            self._run.hold(error)
         return 0
 
     def close(self) -> None:

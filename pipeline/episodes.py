@@ -16,7 +16,7 @@ from operators.due import bring_due, bring_mark
 from operators.events import Events
 from operators.order import CONFLICTS, CONTACTS, DUPLICATES, JUDGED, LATE
 from operators.raise_alerts import Telling
-from operators.snapshot import Ids, from_snapshot, to_snapshot
+from operators.snapshot import Ids, from_snapshot, ids_of, numbering_of, to_snapshot
 from operators.state import KINDS, OPEN, State
 from operators.step import step
 from operators.versions import change_version
@@ -29,16 +29,18 @@ class Shard:
     """State of one shard, and the step over it."""
 
     def __init__(
-        self, fence_set: FenceSet, totals: Totals, snapshot: dict[str, Any] | None = None, ids_of: Callable[[str], Ids | None] | None = None,
+        self, fence_set: FenceSet, totals: Totals, snapshot: dict[str, Any] | None = None,
+        known_ids: Callable[[str], Ids | None] | None = None,
         metrics: Metrics | None = None,
     ) -> None:  # fmt: skip
-        """`snapshot`: what an earlier run's `snapshot` gave, also under another registry: it is carried over by `ids_of(version)`."""
+        """`snapshot`: what an earlier run's `snapshot` gave, also under another registry: carried over by `known_ids(numbering)`."""
         registry = fence_set.registry
         if snapshot is None:
             self.state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
         else:
-            self.state = from_snapshot(snapshot, fence_set, ids_of(snapshot["version"]) if ids_of is not None else None)
+            self.state = from_snapshot(snapshot, fence_set, known_ids(snapshot["numbering"]) if known_ids is not None else None)
         self._fence_set = fence_set
+        self._numbering = numbering_of(ids_of(registry))
         self._versions_done = 0 if snapshot is None else snapshot["versions_done"]
         self._totals = totals
         self._metrics = metrics
@@ -65,6 +67,7 @@ class Shard:
         if isinstance(mark, RegistryMark):
             alerts = list(change_version(self.state, self._fence_set, mark.fence_set, mark.time_ms))
             self._fence_set = mark.fence_set
+            self._numbering = numbering_of(ids_of(mark.fence_set.registry))
             self._versions_done += 1
             return Outgoing(alerts)
         fences = self._fence_set.fences
@@ -90,7 +93,7 @@ class Shard:
 
     def snapshot(self) -> dict[str, Any]:
         """All that has to be saved; plain bytes and numbers."""
-        return {**to_snapshot(self.state, self._fence_set.version), "versions_done": self._versions_done}
+        return {**to_snapshot(self.state, self._numbering), "versions_done": self._versions_done}
 
 
 def open_by_kind(state: State) -> dict[int, int]:

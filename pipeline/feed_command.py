@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fences.problems import FencewatchError
-from pipeline.options import Columns, Files, Form, Subject, columns_option
+from pipeline.options import Columns, Files, Form, Subject, columns_option, format_option, redis_option
 
 EPILOG = (
     "Examples: fencewatch feed day.parquet --to redis://127.0.0.1:6379/0 --stream gps:0 --rate 5000; "
@@ -56,9 +56,13 @@ def feed(
 
     if rate is not None and speed is not None:
         raise typer.BadParameter("write --rate or --speed, not both")
-    reading = FileStream(files_below(files, form), FileOptions(form, columns_option(columns), subject))
-    client = connect(to, password_file=password_file)
+    redis_option(to, "--to")
     stop = threading.Event()
+    reading = FileStream(files_below(files, form), FileOptions(format_option(form), columns_option(columns), subject), stop=stop)
+    try:
+        client = connect(to, password_file=password_file)
+    except OSError as error:
+        raise FeedError(f"{password_file}: the password cannot be read: {error.strerror}.") from error
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with bar() as shown:
@@ -68,9 +72,9 @@ def feed(
             shown.update(task, completed=reading.progress.done_bytes, what=f"{fed.records:,} fixes, {fed.rate:,.0f}/s")
 
         try:
-            fed = Feeding(stream, rate, speed, packed, shift_to_now, maxlen).feed(reading, client, tell, lambda: not stop.is_set())
+            fed = Feeding(stream, rate, speed, packed, shift_to_now, maxlen).feed(reading, client, tell, stop)
         except RedisError as error:
-            raise FeedError(f"{place_of(client)}: the stream {stream} cannot be fed: {error}.") from error
+            raise FeedError(f"{place_of(client)}: the stream {stream} cannot be fed: {str(error).rstrip('.')}.") from error
     typer.echo(
         f"{fed.records:,} fixes in {fed.entries:,} entries to {stream} in {fed.seconds:.1f} s: {fed.rate:,.0f} a second"
         + (f", at worst {fed.behind_s:.2f} s behind the pace" if rate or speed else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -37,7 +38,10 @@ class Fed:
 
 @dataclass(frozen=True, slots=True)
 class Feeding:
-    """How to feed: `rate` records a second, or `speed` recorded seconds a second; `packed` records an entry (0: fields, one each)."""
+    """How to feed: `rate` records a second, or `speed` recorded seconds a second.
+
+    `packed`: records an entry; 0: one an entry, as fields.
+    """
 
     stream: str
     rate: float | None = None
@@ -46,8 +50,8 @@ class Feeding:
     shift_to_now: bool = False
     maxlen: int | None = None
 
-    def feed(self, files: FileStream, client: Any, tell: Callable[[Fed], None], go_on: Callable[[], bool]) -> Fed:  # noqa: ANN401
-        """Feed all of it, or until `go_on()` says no; `tell` is called now and then. Raises redis.exceptions.RedisError."""
+    def feed(self, files: FileStream, client: Any, tell: Callable[[Fed], None], stop: threading.Event) -> Fed:  # noqa: ANN401 - a cluster's client, too
+        """Feed all of it, or until `stop` is set; `tell` is called now and then. Raises redis.exceptions.RedisError."""
         fed, started = Fed(), time.monotonic()
         shift_ms: int | None = None if self.shift_to_now else 0
         first_ms: int | None = None
@@ -60,8 +64,8 @@ class Feeding:
                 if first_ms is None:
                     first_ms = int(sent_ms[0])
                     shift_ms = round(time.time() * 1000) - first_ms if shift_ms is None else shift_ms
-                self._wait(fed, started, int(sent_ms[-1]) - first_ms)
-                if not go_on():
+                self._wait(fed, started, int(sent_ms[-1]) - first_ms, stop)
+                if stop.is_set():
                     return fed
                 fed.entries += self._send(client, batch, part, shift_ms or 0)
                 fed.records += len(part)
@@ -81,7 +85,7 @@ class Feeding:
             return
         yield from (rows[i : i + size] for i in range(0, len(rows), size))
 
-    def _wait(self, fed: Fed, started: float, recorded_ms: int) -> None:
+    def _wait(self, fed: Fed, started: float, recorded_ms: int, stop: threading.Event) -> None:
         if self.rate is not None:
             due = started + fed.records / self.rate
         elif self.speed is not None:
@@ -91,9 +95,9 @@ class Feeding:
         late = time.monotonic() - due
         fed.behind_s = max(fed.behind_s, late)
         if late < 0:
-            time.sleep(-late)
+            stop.wait(-late)
 
-    def _send(self, client: Any, batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> int:  # noqa: ANN401
+    def _send(self, client: Any, batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> int:  # noqa: ANN401 - as above
         pipe = client.pipeline(transaction=False)
         bound = ("MAXLEN", "~", self.maxlen) if self.maxlen is not None else ()
         if self.packed:
@@ -149,7 +153,7 @@ def _packed(batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> bytes:
 
 def _singles(batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> Iterator[list[bytes | str]]:
     columns = {
-        name: (["true" if v else "false" for v in values.tolist()] if values.dtype == bool else [str(v) for v in values.tolist()], absent.tolist())
+        name: (_texts(values), absent.tolist())
         for name, (values, absent) in _columns(batch, rows, shift_ms).items()
         if not absent.all()
     }
@@ -159,3 +163,8 @@ def _singles(batch: FixBatch, rows: NDArray[np.int64], shift_ms: int) -> Iterato
             if not absent[i]:
                 fields += (name, texts[i])
         yield fields
+
+
+def _texts(values: NDArray[Any]) -> list[str]:
+    """The values of a column as a Redis entry has them."""
+    return [str(value).lower() if isinstance(value, bool) else str(value) for value in values.tolist()]

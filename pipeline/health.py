@@ -56,7 +56,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - the form of the one it replaces
         """Say nothing: a probe every few seconds is no news."""
 
 
@@ -80,6 +80,7 @@ def serve(address: tuple[str, int], metrics: Metrics, health: Health, refresh: C
     try:
         server = make_server(*address, application, server_class=_Server, handler_class=_Quiet)
     except OSError as error:
-        raise HealthServerError(f"cannot listen on {address[0]}:{address[1]}: {error.strerror}; write another [http] listen.") from error
+        where = f"{address[0]}:{address[1]}"
+        raise HealthServerError(f"cannot listen on {where}: {error.strerror}; write another [http] listen.") from error
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     return server

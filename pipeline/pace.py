@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ class Pace:
     """Waits before a batch until its last record is due, by the records' own times; `speed` recorded seconds a second."""
 
     speed: float
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends the waiting: hours may lie between two records."""
     _first: tuple[float, int] | None = field(default=None, init=False)
 
     @classmethod
@@ -41,4 +44,4 @@ class Pace:
         if self._first is None:
             self._first = (time.monotonic(), int(timed[0]))
         due = self._first[0] + (int(timed.max()) - self._first[1]) / 1000 / self.speed
-        time.sleep(max(0.0, due - time.monotonic()))
+        self.stop.wait(max(0.0, due - time.monotonic()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -13,15 +13,31 @@ from rich.table import Table
 from pipeline.sources.files import Progress as FilesProgress
 from pipeline.totals import Totals
 
+COUNTED = {
+    "fixes_read": "records read",
+    "fixes_judged": "judged",
+    "contacts": "without position",
+    "late": "late",
+    "duplicates": "duplicates",
+    "conflicts": "conflicts",
+}
+"""What the closing table calls the counters of the report."""
+
 _console = Console(stderr=True)
 
 
 def bar(unit: str = "{task.fields[what]}") -> Progress:
     """A bar on standard error that is gone when it is done."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn(unit), TimeRemainingColumn(),
-        console=_console, transient=True, disable=not _console.is_terminal,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn(unit),
+        TimeRemainingColumn(),
+        console=_console,
+        transient=True,
+        disable=not _console.is_terminal,
+    )
 
 
 @contextmanager
@@ -45,7 +61,7 @@ class ReplayProgress:
         self._bar = bar()
         self._task = self._bar.add_task("replay", total=None, what="")
 
-    def __enter__(self) -> ReplayProgress:
+    def __enter__(self) -> Self:
         """Show it."""
         self._bar.start()
         return self
@@ -68,10 +84,7 @@ def closing_table(report: dict[str, Any], *, stopped: bool) -> None:
     table = Table(title="stopped before the end" if stopped else None, show_header=False, box=None, title_justify="left")
     table.add_column(justify="left")
     table.add_column(justify="right")
-    for key, name in (
-        ("fixes_read", "records read"), ("fixes_judged", "judged"), ("contacts", "without position"), ("late", "late"),
-        ("duplicates", "duplicates"), ("conflicts", "conflicts"),
-    ):  # fmt: skip
+    for key, name in COUNTED.items():
         table.add_row(name, f"{report[key]:,}")
     for reason, n in report["rejected"].items():
         table.add_row(f"rejected: {reason}", f"{n:,}")

@@ -31,5 +31,6 @@ def tell_and_exit(error: WrongRegistryError) -> NoReturn:
     """List every problem on standard error and end with 78."""
     for line in describe(error.problems):
         typer.echo(line, err=True)
-    typer.echo(f"fencewatch: {error}; nothing was started.", err=True)
+    count = sum(problem.count for problem in error.problems if not problem.warning)
+    typer.echo(f"fencewatch: {count:,} problem{'' if count == 1 else 's'}; nothing was started.", err=True)
     raise SystemExit(WRONG_REGISTRY)

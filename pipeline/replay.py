@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fences.fence_set import FenceSet
+from fences.problems import FencewatchError
 from pipeline.delivery import Delivery
 from pipeline.embedded_redis import EmbeddedRedis
 from pipeline.engine import IteratorReader, ShardLogic, Sink, Source
@@ -58,6 +59,10 @@ class ReplayOptions:
     until_ms: int | None = None
 
 
+class OutputError(FencewatchError):
+    """A file for alerts or dead letters that cannot be opened or continued."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What a replay gave: its report, and whether it was stopped before the end."""
@@ -73,6 +78,7 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tupl
     folder = StateFolder(options.state) if options.state is not None else None
     deployment = options.deployment or f"replay-{secrets.token_hex(4)}"
     shards = options.workers
+    goes_on = folder is not None and folder.used
     if folder is not None:
         deployment = folder.remember("deployment", deployment)
         for known in (fence_set, *(version for _, version in later)):
@@ -80,6 +86,8 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tupl
         # Which shard keeps a subject depends on their number: with a state folder it stays that of the first run.
         shards = int(folder.remember("shards", str(shards)))
     totals, run = Totals(), Run()
+    if options.pace is not None:
+        options.pace.stop = run.stop
     versions = sorted(later, key=lambda version: version[0])
     done = versions_done(options.state) if folder is not None else 0
     current = versions[done - 1][1] if done else fence_set
@@ -91,7 +99,7 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tupl
     streams: list[FileStream] = []
 
     def open_reader(position: Position | None) -> IteratorReader:
-        streams.append(FileStream(options.files, options.reading, position))
+        streams.append(FileStream(options.files, options.reading, position, run.stop))
         items: Iterator[Chunk | Mark] = iter(streams[-1])
         if options.until_ms is not None:
             items = chain(items, [Until(options.until_ms)])
@@ -102,14 +110,17 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tupl
         return ShardLogic(Shard(current, totals, snapshot, ids_of), run, saved=folder is not None)
 
     with _redis_url(options.redis) as url:
-        delivery = _delivery(options, deployment, totals, url, run, resume=folder is not None)
+        delivery = _delivery(options, deployment, totals, url, run, resume=goes_on)
         flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
         started = time.perf_counter()
         with ReplayProgress(lambda: streams[-1].progress if streams else None, totals) as shown:
             run.go(
-                flow, workers=options.workers, epoch=_epoch(options),
-                recovery=folder.recovery() if folder else None, while_running=shown.update,
-            )  # fmt: skip
+                flow,
+                workers=options.workers,
+                epoch=_epoch(options),
+                recovery=folder.recovery() if folder else None,
+                while_running=shown.update,
+            )
         seconds = time.perf_counter() - started
     if folder is not None:
         folder.close()
@@ -125,12 +136,26 @@ def _epoch(options: ReplayOptions) -> timedelta:
 def _delivery(options: ReplayOptions, deployment: str, totals: Totals, url: str | None, run: Run, *, resume: bool) -> Delivery:
     delivery = Delivery(deployment, totals)
     if url is not None:
-        delivery.redis = RedisAlerts(connect(url), RedisNames(options.prefix), KEEP_DAYS, deployment, options.give_up_after_s, stop=run.stop)
+        client, names = connect(url), RedisNames(options.prefix)
+        delivery.redis = RedisAlerts(client, names, KEEP_DAYS, deployment, options.give_up_after_s, stop=run.stop)
     if options.alerts_out is not None:
-        delivery.file = alert_file(options.alerts_out, resume=resume)
+        with _opening(options.alerts_out):
+            delivery.file = alert_file(options.alerts_out, resume=resume)
     if options.dead_letters is not None:
-        delivery.dead_letters.append(DeadLetterFile(options.dead_letters, resume=resume))
+        with _opening(options.dead_letters):
+            delivery.dead_letters.append(DeadLetterFile(options.dead_letters, resume=resume))
     return delivery
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        what = "is not the file that an earlier run with this state folder wrote"
+        raise OutputError(f"{path}: {what}; name that one, or a new one.") from error
 
 
 @contextmanager

@@ -8,7 +8,19 @@ from typing import Annotated
 import orjson
 import typer
 
-from pipeline.options import Columns, Files, Form, Subject, columns_option, registry_at_option, time_option
+from pipeline.options import (
+    Columns,
+    Files,
+    Form,
+    Subject,
+    UnwritableError,
+    columns_option,
+    format_option,
+    outputs_option,
+    redis_option,
+    registry_at_option,
+    time_option,
+)
 from pipeline.pace import SMALL_BATCH, Pace
 from sinks.redis_names import REPLAY_PREFIX
 
@@ -48,22 +60,27 @@ def replay(
     Rejected records do not change the exit code: 0 done, 1 failed, 2 wrong usage, 78 wrong registry.
     """
     # Imported here: numba and Bytewax take a second, and --help need not wait for them.
+    from pipeline.logs import configure_logs
     from pipeline.progress import closing_table
     from pipeline.registry_loading import load_fence_set
     from pipeline.replay import ReplayOptions, run_replay
     from pipeline.sources.files import DEFAULT_BATCH, FileOptions
-    from pipeline.sources.formats import FORMATS, files_below
+    from pipeline.sources.formats import files_below
 
-    if form not in ("auto", *FORMATS):
-        raise typer.BadParameter(f"write auto or one of {', '.join(FORMATS)}", param_hint="--format")
+    configure_logs()
     pace = Pace.of(speed)
-    reading = FileOptions(form, columns_option(columns), subject, batch or (SMALL_BATCH if pace else DEFAULT_BATCH))
+    reading = FileOptions(format_option(form), columns_option(columns), subject, batch or (SMALL_BATCH if pace else DEFAULT_BATCH))
+    from_ms, to_ms = time_option(start, "--from"), time_option(end, "--to")
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise typer.BadParameter("no record is at or after --from and before --to; write a --to after --from", param_hint="--to")
+    below = files_below(files, form)
+    outputs_option({"--alerts-out": alerts_out, "--dead-letters": dead_letters, "--report": report}, below)
     options = ReplayOptions(
-        files_below(files, form),
+        below,
         reading,
-        from_ms=time_option(start, "--from"),
-        to_ms=time_option(end, "--to"),
-        redis=redis,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        redis=redis_option(redis, "--redis", ("embedded", "none")),
         prefix=prefix,
         deployment=deployment,
         alerts_out=alerts_out,
@@ -76,6 +93,9 @@ def replay(
     )
     later = [(time_ms, load_fence_set(directory)) for time_ms, directory in map(registry_at_option, registry_at or [])]
     replayed = run_replay(options, load_fence_set(registry), later)
-    if report is not None:
-        report.write_bytes(orjson.dumps(replayed.report, option=orjson.OPT_INDENT_2) + b"\n")
     closing_table(replayed.report, stopped=replayed.stopped)
+    if report is not None:
+        try:
+            report.write_bytes(orjson.dumps(replayed.report, option=orjson.OPT_INDENT_2) + b"\n")
+        except OSError as error:
+            raise UnwritableError(f"{report}: the report cannot be written: {error.strerror}.") from error

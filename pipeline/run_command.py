@@ -20,6 +20,7 @@ def run(config: Annotated[Path, typer.Option(help="The configuration of the daem
     Exit: 0 stopped, 1 failed, 2 wrong usage, 78 wrong registry or configuration.
     """
     # Imported here: pydantic, numba and Bytewax take a second, and --help need not wait for them.
+    from pipeline.check_command import registry_problems
     from pipeline.configuration import load_configuration
     from pipeline.daemon import run_daemon
     from pipeline.logs import configure_logs
@@ -29,5 +30,5 @@ def run(config: Annotated[Path, typer.Option(help="The configuration of the daem
     try:
         configuration = load_configuration(config)
     except WrongRegistryError as error:
-        tell_and_exit(error)
+        tell_and_exit(WrongRegistryError([*error.problems, *registry_problems(config)]))
     run_daemon(configuration)

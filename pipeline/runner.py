@@ -13,13 +13,16 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
 from bytewax.run import cli_main
 
 from fences.problems import FencewatchError
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 THREAD = "dataflow"
@@ -56,12 +59,12 @@ class Run:
         self.done.set()
         threading.Event().wait()
 
-    def guard(self, call: Callable[..., Any]) -> Callable[..., Any]:
+    def guard(self, call: Callable[_P, _R]) -> Callable[_P, _R]:
         """`call`, remembering its exception: what Bytewax passes on of it is a panic without a cause."""
 
-        def guarded(*args: Any) -> Any:  # noqa: ANN401
+        def guarded(*args: _P.args, **options: _P.kwargs) -> _R:
             try:
-                return call(*args)
+                return call(*args, **options)
             except StopIteration:
                 raise
             except BaseException as error:
@@ -71,9 +74,15 @@ class Run:
         return guarded
 
     def go(
-        self, flow: Dataflow, *, workers: int, epoch: timedelta, recovery: RecoveryConfig | None, while_running: Callable[[], None] | None = None,
+        self,
+        flow: Dataflow,
+        *,
+        workers: int,
+        epoch: timedelta,
+        recovery: RecoveryConfig | None,
+        while_running: Callable[[], None] | None = None,
         grace_s: float = 60.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Run until the input ends or a stop is asked for; `while_running` is called ten times a second.
 
         Raises what a reader, a step or a sink raised. A second stop signal, or a drain longer than `grace_s`, ends the process.
@@ -101,7 +110,8 @@ class Run:
 
     def _work(self, flow: Dataflow, workers: int, epoch: timedelta, recovery: RecoveryConfig | None) -> None:
         try:
-            cli_main(flow, workers_per_process=workers, epoch_interval=epoch, recovery_config=recovery)
+            # Bytewax has no types for it.
+            cli_main(flow, workers_per_process=workers, epoch_interval=epoch, recovery_config=recovery)  # type: ignore[no-untyped-call]
         except BaseException as error:  # noqa: BLE001 - Bytewax passes Rust panics on, which are no Exceptions
             self.fail(error)
         finally:

@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from fences.load import load_registry
 from fences.problems import FencewatchError
 from fences.registry import Registry
+from operators.snapshot import ids_of, numbering_of
 from operators.state import ROW
 from pipeline.state_folder import read_ids
 from sinks.alert_json import rfc3339
+
+_SNAPSHOTS = "SELECT state_key, created_at, ser_change FROM snaps WHERE step_id LIKE '%.episodes%' ORDER BY snap_epoch"
+"""Of Bytewax's recovery store: the snapshots of all shards, the newest of each last."""
 
 
 class NoStateError(FencewatchError):
@@ -45,7 +49,8 @@ class Arrivals:
         """A line for each subject, heard of before, whose last record is older than his `silent_after_s`."""
         own = self.registry.subject_silent_after_s
         after_ms = np.where(np.isnan(own), self.registry.policy.silent_after_s, own) * 1000
-        return [self._line(s) for s in np.nonzero((self.arrival_ms >= 0) & (now_ms - self.arrival_ms >= after_ms))[0].tolist()]
+        silent = (self.arrival_ms >= 0) & (now_ms - self.arrival_ms >= after_ms)
+        return [self._line(s) for s in np.nonzero(silent)[0].tolist()]
 
     def _line(self, subject: int) -> str:
         home, last = int(self.registry.subject_home[subject]), int(self.arrival_ms[subject])
@@ -56,17 +61,18 @@ class Arrivals:
 def last_arrivals(state: Path, directory: Path) -> Arrivals:
     """Last arrivals by the newest saved state. Raises NoStateError and WrongRegistryError."""
     registry, _ = load_registry(directory)
+    numbering = numbering_of(ids_of(registry))
     saved_at, snapshots = _snapshots(state / "recovery")
     arrival = np.full(len(registry.subject_ids), -1, np.int64)
     place = {name: i for i, name in enumerate(registry.subject_ids)}
     for snapshot in snapshots:
         found = np.frombuffer(snapshot["row"], ROW)["arrival_ms"]
-        if snapshot["version"] == registry.version:
+        if snapshot["numbering"] == numbering:
             arrival = np.maximum(arrival, found)
             continue
-        ids = read_ids(state, snapshot["version"])
+        ids = read_ids(state, snapshot["numbering"])
         if ids is None:
-            raise NoStateError(f"{state}: the state is of a registry (version {snapshot['version']}) whose ids are not kept.")
+            raise NoStateError(f"{state}: the state is of a registry (numbering {snapshot['numbering']}) whose ids are not kept.")
         for s, name in enumerate(ids.subjects):
             if name in place:
                 arrival[place[name]] = max(arrival[place[name]], found[s])
@@ -75,22 +81,20 @@ def last_arrivals(state: Path, directory: Path) -> Arrivals:
 
 def _snapshots(store: Path) -> tuple[str, list[dict[str, Any]]]:
     """When the newest epoch was saved, and the newest snapshot of every shard."""
-    newest: dict[str, tuple[int, str, bytes]] = {}
+    newest: dict[str, tuple[str, bytes]] = {}
     for part in sorted(store.glob("part-*.sqlite3")):
         db = sqlite3.connect(f"file:{part}?mode=ro", uri=True, timeout=10)
         try:
-            rows = db.execute(
-                "SELECT state_key, snap_epoch, created_at, ser_change FROM snaps WHERE step_id LIKE '%.episodes%' ORDER BY snap_epoch"
-            )
-            for key, epoch, created, blob in rows:
-                newest[key] = (epoch, created, blob)
+            for key, created, blob in db.execute(_SNAPSHOTS):
+                newest[key] = (created, blob)
         finally:
             db.close()
     if not newest:
         raise NoStateError(f"{store}: no state was saved here yet.")
-    saved = max(created for _, created, _ in newest.values())
+    saved = max(created for created, _ in newest.values())
     when = datetime.fromisoformat(saved).replace(tzinfo=UTC)
-    return rfc3339(round(when.timestamp() * 1000)), [pickle.loads(blob) for _, _, blob in newest.values()]  # noqa: S301 - our own store
+    snapshots = [pickle.loads(blob) for _, blob in newest.values()]  # noqa: S301 - our own store
+    return rfc3339(round(when.timestamp() * 1000)), snapshots
 
 
 def versions_done(state: Path) -> int:

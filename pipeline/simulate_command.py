@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.exit_codes import WRONG_USAGE
+from pipeline.options import UnwritableError
 
 if TYPE_CHECKING:
     from pipeline.worlds.track_files import WriteTable
@@ -58,7 +59,10 @@ def simulate(
     except ValueError as error:
         console.print(f"simulate: {error}.", markup=False, highlight=False)
         raise typer.Exit(WRONG_USAGE) from error
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(f"{out}: cannot be made: {error.strerror}.") from error
     world.write_registry(out / "registry")
     world.write_breaches(out / "breaches.jsonl")
     forms = ("jsonl", "csv", "parquet") if output_format == "all" else (output_format,)

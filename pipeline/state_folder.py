@@ -1,4 +1,4 @@
-"""The folder in which a run keeps position and state: its lock, Bytewax's recovery store, the ids of each registry version."""
+"""The folder in which a run keeps position and state: its lock, Bytewax's recovery store, the ids of each registry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bytewax.recovery import RecoveryConfig
 
 from fences.problems import FencewatchError
 from fences.registry import Registry
-from operators.snapshot import Ids, ids_of
+from operators.snapshot import Ids, ids_of, numbering_of
 
 PARTITIONS = 1
 
@@ -45,15 +45,20 @@ class StateFolder:
         self._lock.write(f"{os.getpid()}\n")
         self._lock.flush()
 
+    @property
+    def used(self) -> bool:
+        """Whether a run began with this folder before."""
+        return (self.path / "recovery").exists()
+
     def recovery(self) -> RecoveryConfig:
         """Bytewax's recovery store, made on first use and mended after a crash."""
         store = self.path / "recovery"
         if not (store / "part-0.sqlite3").exists():
             store.mkdir(exist_ok=True)
-            init_db_dir(store, PARTITIONS)
+            init_db_dir(store, PARTITIONS)  # type: ignore[no-untyped-call]  # Bytewax has no types for it,
         for part in store.glob("part-*.sqlite3"):
             _drop_stale_snapshots(part)
-        return RecoveryConfig(store)
+        return RecoveryConfig(store)  # type: ignore[no-untyped-call]  # nor for this.
 
     def remember(self, key: str, value: str) -> str:
         """A word kept with the state: the one of the first run stays; returns it."""
@@ -64,15 +69,16 @@ class StateFolder:
         return value
 
     def keep_ids(self, registry: Registry) -> None:
-        """Write down the ids of a registry's version, by which its state is found again under another version."""
-        file = self.path / "registries" / f"{registry.version}.json"
+        """Write down the ids of a registry, by which its state is found again under another one."""
+        ids = ids_of(registry)
+        file = self.path / "registries" / f"{numbering_of(ids)}.json"
         if not file.exists():
             file.parent.mkdir(exist_ok=True)
-            self._write(file, ids_of(registry)._asdict())
+            self._write(file, ids._asdict())
 
-    def ids(self, version: str) -> Ids | None:
-        """The ids of a version that was used with this folder before."""
-        return read_ids(self.path, version)
+    def ids(self, numbering: str) -> Ids | None:
+        """The ids of a numbering that was used with this folder before."""
+        return read_ids(self.path, numbering)
 
     def close(self) -> None:
         """Give the folder free."""
@@ -88,9 +94,9 @@ class StateFolder:
         new.replace(file)
 
 
-def read_ids(folder: Path, version: str) -> Ids | None:
-    """The ids of a registry version that a state folder has seen, None where it has not."""
-    file = folder / "registries" / f"{version}.json"
+def read_ids(folder: Path, numbering: str) -> Ids | None:
+    """The ids of a numbering that a state folder has seen, None where it has not."""
+    file = folder / "registries" / f"{numbering}.json"
     return Ids(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 

@@ -36,11 +36,12 @@ def subjects(
 
     if never_heard == silent:
         raise typer.BadParameter("write --never-heard or --silent")
+    asked_ms = time_option(at, "--at")
     try:
         arrivals = last_arrivals(*_state_and_registry(config, state, registry))
     except WrongRegistryError as error:
         tell_and_exit(error)
-    now_ms = time_option(at, "--at") or round(time.time() * 1000)
+    now_ms = round(time.time() * 1000) if asked_ms is None else asked_ms
     lines = arrivals.never_heard() if never_heard else arrivals.silent(now_ms)
     for line in lines:
         typer.echo(line)

@@ -1,28 +1,77 @@
 """Compiling the loops before the first fix: a daemon must not be slow just when the first alert is due.
 
-One small batch goes through decode, acceptance, judge and step; numba keeps the machine code for the next start.
+A fix of nobody goes through decode (in each form that Redis brings), acceptance, judge and step, and the metres of an opening are
+asked for once; numba keeps the machine code for the next start.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
 
-from operators.decode.json_lines import decode_json_lines
-from operators.due import bring_due
+import numpy as np
+import pyarrow as pa
+
+from fences.fence_set import Fences
+from fences.registry import FORBID
+from operators.decode.entries import decode_entries
+from operators.decode.payload import decode_payloads
+from operators.distance import opening_m
+from operators.due import bring_due, bring_mark
+from operators.fix_batch import FixBatch
 from operators.state import State
 from operators.step import step
 from pipeline.items import Chunk, JudgedBatch
 from pipeline.judging import Judging, RuleSet
 
-LINE = b'{"subject":"\\u0000","time":"2026-03-02T08:15:27.123Z","lon":121.1,"lat":31.1,"accuracy_m":12.5}\n'
+LINE = b'{"subject":"\\u0000","time":"2026-03-02T08:15:27.123Z","lon":121.1,"lat":31.1,"accuracy_m":12.5,"positioning":"gnss"}\n'
+"""No subject has such an id."""
+FIELDS = [b"subject", b"\0", b"time", b"1772410527123", b"lon", b"121.1", b"lat", b"31.1", b"positioning", b"gnss"]
+TIME_MS, LON, LAT = 1_772_410_527_123, 121.1, 31.1
+ID = b"1772410527123-0"
 
 
 def warm_up(rules: RuleSet) -> None:
-    """Compile everything that runs for a fix, on a batch that changes nothing anywhere."""
+    """Compile everything that runs for a fix or an alert, on a fix that changes nothing anywhere."""
     judging = Judging(rules, 1, keep_dead_letters=False)
-    for _, item in judging(Chunk("warm-up", lambda: decode_json_lines(LINE), live=True)):
-        if isinstance(item, JudgedBatch):
-            registry = rules.fence_set.registry
-            state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
-            step(item.verdicts.fences, state, item.verdicts, np.empty(0, np.int64), item.subject, item.fixes)
-            bring_due(item.verdicts.fences, state, 0, 0)
+    forms: tuple[Callable[[], FixBatch], ...] = (
+        lambda: decode_payloads([ID], [LINE]),
+        lambda: decode_payloads([ID], [_arrow()]),
+        lambda: decode_entries([ID], [FIELDS]),
+    )
+    for form in forms:
+        for _, item in judging(Chunk("warm-up", form, live=True)):
+            if isinstance(item, JudgedBatch):
+                _step(rules, item)
+                _measure(item.verdicts.fences)
+
+
+def _arrow() -> bytes:
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "subject": pa.array(["\0"]),
+            "time": pa.array([TIME_MS], pa.timestamp("ms", "UTC")),
+            "lon": pa.array([LON]),
+            "lat": pa.array([LAT]),
+            "positioning": pa.array(["gnss"]),
+        }
+    )
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, batch.schema) as writer:
+        writer.write_batch(batch)
+    return out.getvalue().to_pybytes()
+
+
+def _step(rules: RuleSet, item: JudgedBatch) -> None:
+    registry = rules.fence_set.registry
+    state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
+    step(item.verdicts.fences, state, item.verdicts, np.empty(0, np.int64), item.subject, item.fixes)
+    bring_due(item.verdicts.fences, state, 0, 0)
+    bring_mark(item.verdicts.fences, state, 1)
+
+
+def _measure(fences: Fences) -> None:
+    """The metres of an opening, of somebody who has areas and of a forbid rule, where there are any."""
+    for subject in np.nonzero(fences.subject["allow"])[0][:1].tolist():
+        opening_m(fences, subject, -1, TIME_MS, LON, LAT)
+        for rule in np.nonzero(fences.rule["effect"] == FORBID)[0][:1].tolist():
+            opening_m(fences, subject, rule, TIME_MS, LON, LAT)

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fences.compiled import compiled
-from operators.decode.json_scan import CELL_TEXT, GNSS_TEXT, WIFI_TEXT
+from operators.decode.json_values import CELL_TEXT, GNSS_TEXT, WIFI_TEXT
 from operators.decode.times import read_time_text
 from operators.decode.words import U64, as_bytes, low_bytes, word_at
 from operators.fix_batch import ABSENT_MS, CELL, GNSS, WIFI

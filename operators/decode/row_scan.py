@@ -25,7 +25,8 @@ from operators.decode.columns import (
     TOO_LARGE,
     Columns,
 )
-from operators.decode.json_scan import FALSE, TRUE, is_blank
+from operators.decode.json_scan import is_blank
+from operators.decode.json_values import FALSE, TRUE
 from operators.decode.machine_words import load1, trailing_zeros
 from operators.decode.numbers import MINUS, as_float, read_number
 from operators.decode.text import QUOTE, is_utf8

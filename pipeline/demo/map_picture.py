@@ -102,10 +102,10 @@ class MapPicture:
         if self._ground.shape != (height, width):
             self._ground = self._region_of_cells(width, height)
         canvas = _Canvas(self._ground, self._look)
-        for column, row in self._cells(self._forbidden, width, height):
-            canvas.put(row, column, self._look.forbidden, "yellow")
         seen = ~np.isnan(place[:, 0])
         self._draw_people(canvas, place[seen & ~in_breach])
+        for column, row in self._cells(self._forbidden, width, height):
+            canvas.put(row, column, self._look.forbidden, "yellow")
         for name, shape in self._regions.items():
             [(column, row)] = self._cells(shapely.get_coordinates(shape.representative_point()), width, height)
             canvas.put(row, column - len(name) // 2, name, "bold bright_cyan")

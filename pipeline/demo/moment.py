@@ -14,14 +14,15 @@ from pipeline.alert_lines import Event, change_of
 class Moment:
     """The demo as it is now: clock of the scenario (UTC ms), counts, rates, and where everybody is.
 
-    `place` (subjects, 2) in degrees, NaN where not seen yet; `behind_s` real seconds; `events` all alerts shown so far, oldest
-    first; `is_open` the newest alert of each open episode.
+    `place` (subjects, 2) in degrees, NaN where not seen yet; `counted_fed` were fed when `judged` was asked for; `behind_s` real
+    seconds; `events` all alerts shown so far, oldest first; `is_open` the newest alert of each open episode.
     """
 
     now_ms: int
     fixes: int
     place: NDArray[np.float64]
     fed: int = 0
+    counted_fed: int = 0
     judged: int = 0
     judged_rate: float = 0.0
     behind_s: float | None = None

@@ -20,14 +20,17 @@ HEADER_LINES, FOOTER_LINES = 2, 3
 NARROWEST_MAP, NARROWEST_ALERTS, GAP = 30, 37, 2
 ONE_LINE_FROM = 68
 """An alert takes one line where there are so many columns for it, else two."""
+WAY = ("simulated people", "Redis stream", "fencewatch run", "Redis channel", "this screen")
 BAR_COLUMNS = 16
+STRETCH = 1.3
+"""The map may be so much too wide: room is scarce in height only."""
 
 
 class Screen:
     """A renderable of exactly the terminal's size; `moment` and `note` are changed from outside."""
 
     def __init__(self, picture: MapPicture, look: Look, subject_ids: tuple[str, ...], seed: int, speed: float) -> None:
-        self._map, self._look, self._seed, self._speed = picture, look, seed, speed
+        self._map, self.look, self._seed, self._speed = picture, look, seed, speed
         self._row_of = {subject: i for i, subject in enumerate(subject_ids)}
         self.moment: Moment | None = None
         self.note = ""
@@ -44,7 +47,7 @@ class Screen:
 
     def _lines(self, moment: Moment, width: int, height: int) -> list[Text]:
         inner = max(1, height - HEADER_LINES - FOOTER_LINES)
-        map_width = min(self._map.columns_for(inner), width - NARROWEST_ALERTS - GAP)
+        map_width = min(round(self._map.columns_for(inner) * STRETCH), width - NARROWEST_ALERTS - GAP)
         if map_width < NARROWEST_MAP:
             map_width = 0
         alerts_width = width - map_width - GAP if map_width else width
@@ -60,7 +63,7 @@ class Screen:
         now = datetime.fromtimestamp(moment.now_ms / 1000, SHANGHAI)
         share = moment.fed / max(1, moment.fixes)
         done = round(share * BAR_COLUMNS)
-        full, empty = ("━", "╌") if self._look.unicode else ("=", "-")
+        full, empty = ("━", "╌") if self.look.unicode else ("=", "-")
         line = Text.assemble(
             ("fencewatch demo  ", "bold"), (f"{now:%a %d %b %H:%M}", "bold bright_white"), f"  {self._speed:g} times as fast  ",
             (full * done, "bright_green"), (empty * (BAR_COLUMNS - done), "dim"), f" {share:4.0%}",
@@ -68,21 +71,20 @@ class Screen:
         seed = f"seed {self._seed}"
         if width - len(line) > len(seed) + 2:
             line.append(" " * (width - len(line) - len(seed)) + seed, "dim")
-        return [line, Text("")]
+        arrow = "→" if self.look.unicode else "->"
+        return [line, Text(f" {arrow} ".join(WAY), "dim")]
 
     def _footer(self, moment: Moment) -> list[Text]:
-        counts = f"{moment.fed:,} fixes fed into Redis, {moment.judged:,} judged by the daemon, {moment.judged_rate:,.0f} a second"
         behind = "" if moment.behind_s is None else f", {moment.behind_s:.2f} s behind"
-        return [
-            Text(""),
-            Text.assemble(
-                f"{np.count_nonzero(~np.isnan(moment.place[:, 0]))} people ", (self._look.person, "bright_white"),
-                "  open red alert ", (self._look.breach, "bold bright_red"), f" {len(moment.red_subjects())}",
-                "  forbidden place ", (self._look.forbidden, "yellow"),
-                f"  alerts: {moment.count('opened')} opened, {moment.count('cleared')} cleared",
-            ),
-            Text(self.note or counts + behind),
-        ]  # fmt: skip
+        counts = f"{moment.counted_fed:,} fixes fed, {moment.judged:,} judged by the daemon, {moment.judged_rate:,.0f}/s{behind}"
+        people = np.count_nonzero(~np.isnan(moment.place[:, 0]))
+        legend = Text.assemble(
+            f"{people} people ", (self.look.person, "bright_white"),
+            "  open red alert ", (self.look.breach, "bold bright_red"), f" {len(moment.red_subjects())}",
+            "  forbidden place ", (self.look.forbidden, "yellow"),
+            f"  {moment.count('opened')} opened, {moment.count('cleared')} cleared",
+        )  # fmt: skip
+        return [Text(""), legend, Text(self.note or counts)]
 
     def _alerts(self, moment: Moment, width: int, height: int) -> list[Text]:
         """The newest on top."""

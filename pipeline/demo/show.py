@@ -10,7 +10,7 @@ from typing import Any
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from pipeline.demo.backstage import STREAM, Daemon, daemon_running, total, work_folder
+from pipeline.demo.backstage import STREAM, Daemon, Metrics, daemon_running, total, work_folder
 from pipeline.demo.figures import Rate, latencies_s
 from pipeline.demo.map_picture import Look, MapPicture
 from pipeline.demo.moment import Moment
@@ -44,14 +44,15 @@ COMPILES_AFTER_S = 4.0
 """A start that takes longer compiles."""
 READY_WITHIN_S = 300.0
 JUDGED_WITHIN_S = 20.0
-HEARD_WITHIN_S = 3.0
+HEARD_WITHIN_S = COUNTED_WITHIN_S = 3.0
 COUNT_EVERY_S = 0.5
 NAMES = RedisNames()
+READ, JUDGED, REJECTED = "fencewatch_fixes_total", "fencewatch_fixes_judged_total", "rejected"
 NOT_JUDGED = {
     "late": "fencewatch_late_fixes_total",
     "twice": "fencewatch_duplicates_total",
     "in conflict": "fencewatch_conflicts_total",
-    "rejected": "fencewatch_rejects_total",
+    REJECTED: "fencewatch_rejects_total",
 }
 
 
@@ -82,7 +83,7 @@ def run_demo(seed: int, console: Console, *, serve: bool) -> None:
             view.close()
             verdict = compare(world.breaches, play.moment.events)
             tell(console, verdict, play.moment.events, figures)
-            problem = verdict.problem() or play.problem()
+            problem = verdict.problem() or play.problem(figures)
             if problem is not None:
                 raise DemoError(problem)
             if serve:
@@ -103,7 +104,9 @@ def _print(console: Console, lines: list[str]) -> None:
 def _view(console: Console, world: World, seed: int) -> View:
     if not console.is_terminal:
         return PlainView()
-    look = Look(colours=console.color_system not in (None, "standard"), unicode=console.encoding.startswith("utf"))
+    look = Look(
+        colours=not console.no_color and console.color_system not in (None, "standard"), unicode=console.encoding.startswith("utf")
+    )
     picture = MapPicture(regions_of(world), forbidden_places(world), look)
     return LiveView(console, Screen(picture, look, world.subject_ids, seed, SPEED))
 
@@ -140,18 +143,22 @@ class _Play:
         seconds = time.monotonic() - began
         self._feeder.check()
         self._wait_until_judged(clock)
-        counts = self._daemon.metrics()
+        counts = self._counts()
         return Figures(
             fed=self._feeder.fed,
-            read=total(counts, "fencewatch_fixes_total"),
-            judged=total(counts, "fencewatch_fixes_judged_total"),
+            read=total(counts, READ),
+            judged=total(counts, JUDGED),
             not_judged={what: total(counts, name) for what, name in NOT_JUDGED.items()},
             seconds=seconds,
             latencies_s=latencies_s(self._tracks, self._feeder.sent_s, self._listener.heard),
         )
 
-    def problem(self) -> str | None:
-        """How the alerts shown differ from those of the stream, as a sentence. Raises RedisError."""
+    def problem(self, figures: Figures) -> str | None:
+        """What was fed and not read, or shown and not in the stream, or the reverse, as a sentence. Raises RedisError."""
+        if figures.read != figures.fed:
+            return f"the daemon read {figures.read:,} of the {figures.fed:,} fixes that were fed."
+        if figures.not_judged[REJECTED]:
+            return f"the daemon rejected {figures.not_judged[REJECTED]:,} of the {figures.fed:,} fixes."
         return shown_and_stream([event["id"] for event in self.moment.events], self._ids_in_stream())
 
     def serve(self) -> None:
@@ -162,6 +169,7 @@ class _Play:
     def _wait_until_ready(self) -> ScenarioClock:
         began = time.monotonic()
         told = False
+        self._view.say("starting the daemon")
         while True:
             clock = self._lane.clock()
             if clock is not None:
@@ -173,8 +181,6 @@ class _Play:
             if waited_s > COMPILES_AFTER_S and not told:
                 told = True
                 self._view.say("starting the daemon; its loops are compiled, the first time only: about half a minute")
-            elif waited_s == 0:
-                self._view.say("starting the daemon")
             time.sleep(0.005)
 
     def _frame(self, clock: ScenarioClock) -> None:
@@ -187,7 +193,8 @@ class _Play:
         moment.now_ms, moment.fed = min(clock.now_ms(), self._world.end_ms), self._feeder.fed
         if time.monotonic() - self._counted_at > COUNT_EVERY_S:
             self._counted_at = time.monotonic()
-            moment.judged = total(self._daemon.metrics(), "fencewatch_fixes_judged_total") or moment.judged
+            moment.counted_fed = self._feeder.fed
+            moment.judged = total(self._daemon.metrics(), JUDGED) or moment.judged
             moment.judged_rate = self._rate.at(moment.judged)
             moment.behind_s = self._lane.behind_s()
         self._view.show(moment, new)
@@ -207,6 +214,16 @@ class _Play:
         while len(self._listener.heard) < len(self._ids_in_stream()) and time.monotonic() < until:
             self._frame(clock)
         self._frame(clock)
+
+    def _counts(self) -> Metrics:
+        """What the daemon counts once it has counted all that was fed, or does not come to it."""
+        until = time.monotonic() + COUNTED_WITHIN_S
+        while True:
+            counts = self._daemon.metrics()
+            if total(counts, READ) == self._feeder.fed or time.monotonic() > until:
+                return counts
+            self._must_go_on("when all fixes were fed")
+            time.sleep(FRAME_S)
 
     def _must_go_on(self, when: str) -> None:
         if self._asked.is_set():

@@ -1,4 +1,4 @@
-"""What the demo plays: a simulated morning of some hundred people, on a clock that makes it last less than half a minute."""
+"""What the demo plays: a simulated morning of some hundred people, on a clock that makes it last some twenty seconds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.worlds.world import World, make_world
 
 SUBJECTS = 320
 HOURS = 3.0
-SPEED = 480.0
+SPEED = 600.0
 ROUNDS = 2
 """Each story is played by so many people."""
 LEAD_MS = 5 * 60_000

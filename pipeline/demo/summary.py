@@ -15,6 +15,7 @@ from rich.text import Text
 
 from pipeline.alert_lines import Event, change_of
 from pipeline.demo.figures import percentile
+from pipeline.demo.story import HOURS, ROUNDS, SUBJECTS
 from pipeline.demo.verdict import Verdict
 
 STORIES = {
@@ -49,13 +50,16 @@ def tell(console: Console, verdict: Verdict, events: Sequence[Event], figures: F
 def next_steps(seed: int) -> list[str]:
     """Where to look next, as lines."""
     command = own_name()
+    world = f"--seed {seed} --subjects {SUBJECTS} --hours {HOURS:g} --stories {ROUNDS}"
     return [
-        "Where to look next:",
-        f"  {command} simulate --subjects 300 --hours 3 --seed {seed} --out world     a world as files",
-        f"  {command} replay world/fixes.jsonl --registry world/registry     judge recorded tracks",
-        f"  {command} demo --serve     leaves Redis and the daemon running, to look inside",
-        f"  {command} run --help, feed --help     the daemon on your own stream, and how to load it",
-        "  README.md, docs/commands.md, docs/operations.md, docs/contract.md",
+        "Where to look next",
+        "  the same world as files, judged as a recording:",
+        f"    {command} simulate {world} --out world",
+        f"    {command} replay world/fixes.jsonl --registry world/registry",
+        "  this demo again, with Redis and the daemon left running to look inside:",
+        f"    {command} demo --seed {seed} --serve",
+        "  your own data, your own stream:",
+        "    README.md, docs/commands.md, docs/operations.md",
     ]
 
 
@@ -63,11 +67,11 @@ def while_it_runs(redis_url: str, address: str) -> list[str]:
     """How to look at a demo that is kept running, as lines."""
     command = own_name()
     return [
-        "Redis and the daemon stay until Ctrl-C:",
+        "Redis and the daemon stay until Ctrl-C. To look inside, in another terminal",
         f"  {command} alerts open --redis {redis_url}",
         f"  {command} alerts tail --from-id 0-0 --redis {redis_url}",
-        f"  Redis     {redis_url}   stream and channel fencewatch:alerts, hash fencewatch:open",
-        f"  daemon    http://{address}/metrics   also /readyz and /livez",
+        f"  Redis   {redis_url} (stream and channel fencewatch:alerts)",
+        f"  daemon  http://{address}/metrics (also /readyz and /livez)",
     ]
 
 
@@ -105,9 +109,7 @@ def _figures(verdict: Verdict, events: Sequence[Event], figures: Figures) -> Tab
         table.add_row("alerts", f"{level} {kind}: {changes}")
     rest = "".join(f", {count:,} {what}" for what, count in figures.not_judged.items() if count)
     table.add_row("fixes", f"{figures.fed:,} fed, {figures.judged:,} judged{rest}")
-    table.add_row(
-        "rate", f"{figures.fed / max(figures.seconds, 1e-9):,.0f} fixes a second, the pace of the scenario (a replay knows no pace)"
-    )
+    table.add_row("rate", f"{figures.fed / max(figures.seconds, 1e-9):,.0f} fixes a second, the pace of the tracks")
     if figures.latencies_s:
         p50, p99 = (percentile(figures.latencies_s, share) * 1000 for share in (0.50, 0.99))
         table.add_row("from fix to alert", f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms, from XADD to the channel")

@@ -71,7 +71,8 @@ class LiveView:
             self._screen.note = text
             return
         if self._status is None:
-            self._status = self._console.status(text)
+            # rich's own spinner is made of characters that not every terminal can be sent.
+            self._status = self._console.status(text, spinner="dots" if self._screen.look.unicode else "line")
             self._status.start()
         self._status.update(text)
 

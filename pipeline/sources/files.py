@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,18 +24,24 @@ from operators.decode.traccar import decode_traccar_lines
 from operators.fix_batch import FixBatch
 from pipeline.items import Chunk
 from pipeline.sources.formats import STANDARD_INPUT, UnreadableError, compression_of, format_of, open_bytes
-from pipeline.sources.lines import pieces, reader_of
+from pipeline.sources.lines import pieces
+from pipeline.sources.patient import Stopped, reader_of
 
 DEFAULT_BATCH = 16_384
+LONGEST_HEADER = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a stream of files was read: number of the file, and in it the next byte (of lines) or row (of other forms)."""
+    """How far a stream of files was read: number of the file, and in it the next byte (of lines) or row (of other forms).
+
+    `begun`: the files read so far, the one in hand the last of them; by these a later run sees whether it is the same stream.
+    """
 
     file: int = 0
     at: int = 0
     row: int = 0
+    begun: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,66 +66,91 @@ class FileOptions:
 class FileStream:
     """Chunks of some files in order. Iterate it once; `position` is where the last chunk given ended."""
 
-    def __init__(self, files: list[str], options: FileOptions, start: Position | None = None) -> None:
+    def __init__(
+        self, files: list[str], options: FileOptions, start: Position | None = None, stop: threading.Event | None = None
+    ) -> None:
+        """`start`: where an earlier run ended; `stop` ends the waiting for a pipe. Raises UnreadableError for other files than those."""
         self.files = files
         self.options = options
-        self.position = start or Position()
-        sizes = [0 if name == STANDARD_INPUT else Path(name).stat().st_size for name in files]
+        self._same = [_same_always(name) for name in files]
+        self._stop = stop
+        self.position = self._go_on(start) if start is not None else Position()
+        sizes = [Path(name).stat().st_size if _is_file(name) else 0 for name in files]
         self._before = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
         self.progress = Progress(self._before[min(self.position.file, len(files))], sum(sizes))
 
     def __iter__(self) -> Iterator[Chunk]:
-        """The chunks from the position on. Raises UnreadableError for a file that is not what its name says."""
+        """The chunks from the position on, until `stop` where a pipe has nothing more to give.
+
+        Raises UnreadableError for a file that is not what its name says.
+        """
         first = self.position
         for number in range(first.file, len(self.files)):
             name = self.files[number]
             self.progress.file = name
             start = first if number == first.file else Position(number)
+            begun = tuple(self._same[: number + 1])
             try:
-                for chunk, position in self._chunks(name, number, start):
-                    self.position = position
+                for chunk, at, row in self._chunks(name, number, start):
+                    self.position = Position(number, at, row, begun)
                     yield chunk
-            except (OSError, EOFError, zlib.error, pa.ArrowInvalid) as error:
-                raise UnreadableError(f"{name}: cannot be read: {error}.") from error
-            self.position = Position(number + 1)
+            except Stopped:
+                return
+            except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
+                raise UnreadableError(f"{name}: cannot be read: {str(error).rstrip('.')}.") from error
+            self.position = Position(number + 1, begun=begun)
             self.progress.done_bytes = self._before[number + 1]
 
-    def _chunks(self, name: str, number: int, start: Position) -> Iterator[tuple[Chunk, Position]]:
+    def _go_on(self, start: Position) -> Position:
+        """Where to go on, by where an earlier run ended."""
+        begun = list(start.begun)
+        if self._same[: len(begun)] == begun:
+            return start
+        if start.file == len(begun) and not set(begun) & set(self._same):
+            # All that was begun is read to its end, and these are others: the stream goes on with them.
+            return Position()
+        raise UnreadableError(
+            f"the state was saved in or behind {begun[-1]}, and the files named now do not begin with the {len(begun):,} read till then; "
+            "name those first, in the same order, or other files alone once these are read to the end."
+        )
+
+    def _chunks(self, name: str, number: int, start: Position) -> Iterator[tuple[Chunk, int, int]]:
+        """Each chunk, and behind it the next byte and row."""
         form = format_of(name, self.options.form)
         if form == "parquet":
             return self._parquet(name, number, start)
         if form in ("gpx", "plt"):
-            return self._whole(name, form, number, start)
+            return self._whole(name, form, start)
         return self._lines(name, form, number, start)
 
-    def _lines(self, name: str, form: str, number: int, start: Position) -> Iterator[tuple[Chunk, Position]]:
-        stream = open_bytes(name)
-        read = reader_of(stream)
-        _skip(read, start.at)
+    def _lines(self, name: str, form: str, number: int, start: Position) -> Iterator[tuple[Chunk, int, int]]:
         names = self.options.columns or None
-        row = start.row
-        offset, header = start.at, None
-        if form == "csv":
-            # The header stands at the head of the file, also where an earlier run had read on.
-            first_line = _head(name) if start.at else _read_line(read)
-            header = read_header(first_line, names=names)
-            offset = start.at or len(first_line)
-        with stream:
+        row, begin, header = start.row, start.at, None
+        with open_bytes(name) as stream:
+            read = reader_of(stream, self._stop)
+            if form == "csv":
+                # The header stands at the head of the file, also where an earlier run had read on.
+                first_line = _read_line(read)
+                header = read_header(first_line, names=names)
+                begin = max(begin, len(first_line))
+                _skip(read, begin - len(first_line))
+            else:
+                _skip(read, begin)
             for at, data in pieces(read, self.options.batch, quotes=form == "csv"):
-                end = offset + at + len(data)
+                end = begin + at + len(data)
                 if header is not None:
                     batch = decode_csv_lines(data, header, base_row=row)
                     decode: Callable[[], FixBatch] = partial(_given, batch)
                     row += len(batch)
                 elif form == "traccar":
-                    decode = partial(decode_traccar_lines, data, base_offset=offset + at, subject=self.options.subject)
+                    decode = partial(decode_traccar_lines, data, base_offset=begin + at, subject=self.options.subject)
                 else:
-                    decode = partial(decode_json_lines, data, base_offset=offset + at, names=names)
+                    decode = partial(decode_json_lines, data, base_offset=begin + at, names=names)
                 self._seen(stream, number)
-                yield Chunk(name, decode), Position(number, end, row)
+                yield Chunk(name, decode), end, row
 
-    def _parquet(self, name: str, number: int, start: Position) -> Iterator[tuple[Chunk, Position]]:
-        file = pq.ParquetFile(name if compression_of(name) is None else pa.BufferReader(_decompressed(name)))
+    def _parquet(self, name: str, number: int, start: Position) -> Iterator[tuple[Chunk, int, int]]:
+        file = pq.ParquetFile(name if _is_file(name) and compression_of(name) is None else pa.BufferReader(_whole_bytes(name)))
         row = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
@@ -132,18 +164,18 @@ class FileStream:
                     decode = partial(decode_record_batch, table, base_row=row - len(table), names=self.options.columns or None)
                     share = row / max(1, file.metadata.num_rows)
                     self.progress.done_bytes = self._before[number] + int(share * (self._before[number + 1] - self._before[number]))
-                    yield Chunk(name, decode), Position(number, 0, row)
+                    yield Chunk(name, decode), 0, row
 
-    def _whole(self, name: str, form: str, number: int, start: Position) -> Iterator[tuple[Chunk, Position]]:
+    def _whole(self, name: str, form: str, start: Position) -> Iterator[tuple[Chunk, int, int]]:
         decode = decode_gpx if form == "gpx" else decode_plt
         with open_bytes(name) as stream:
             batch = decode(bytes(stream.read()), path=name, subject=self.options.subject)
         for row in range(start.row, len(batch), self.options.batch):
             end = min(row + self.options.batch, len(batch))
-            yield Chunk(name, partial(_given, part(batch, row, end))), Position(number, 0, end)
+            yield Chunk(name, partial(_given, part(batch, row, end))), 0, end
 
     def _seen(self, stream: Any, number: int) -> None:  # noqa: ANN401 - a file or an Arrow stream
-        if self.files[number] != STANDARD_INPUT and compression_of(self.files[number]) is None:
+        if _is_file(self.files[number]) and compression_of(self.files[number]) is None:
             self.progress.done_bytes = self._before[number] + stream.tell()
 
 
@@ -151,30 +183,36 @@ def _given(batch: FixBatch) -> FixBatch:
     return batch
 
 
+def _is_file(name: str) -> bool:
+    return name != STANDARD_INPUT and Path(name).is_file()
+
+
+def _same_always(name: str) -> str:
+    """A file by a name that it has whatever the working directory is; a pipe by the name given."""
+    return str(Path(name).resolve()) if _is_file(name) else name
+
+
 def _skip(read: Callable[[int], bytes], length: int) -> None:
-    while length > 0:
-        data = read(min(length, 1 << 22))
-        if not data:
-            return
+    """Read past what was read before, and past the rest of a line that was cut off there because it is too long."""
+    last = b"\n"
+    while length > 0 and (data := read(min(length, 1 << 22))):
         length -= len(data)
+        last = data[-1:]
+    if last != b"\n":
+        while read(1) not in (b"\n", b""):
+            pass
 
 
 def _read_line(read: Callable[[int], bytes]) -> bytes:
     line = bytearray()
-    while not line.endswith(b"\n"):
-        byte = read(1)
-        if not byte:
-            break
+    while not line.endswith(b"\n") and (byte := read(1)):
         line += byte
+        if len(line) > LONGEST_HEADER:
+            raise OSError(f"its first line, which should be the header, is longer than {LONGEST_HEADER:,} bytes")
     return bytes(line)
 
 
-def _head(name: str) -> bytes:
-    with open_bytes(name) as stream:
-        return _read_line(reader_of(stream))
-
-
-def _decompressed(name: str) -> bytes:
+def _whole_bytes(name: str) -> bytes:
     if compression_of(name) == "gzip":
         return gzip.decompress(Path(name).read_bytes())
     with open_bytes(name) as stream:

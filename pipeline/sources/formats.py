@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import pyarrow as pa
 
@@ -12,10 +12,17 @@ from fences.problems import FencewatchError
 
 FORMATS = ("jsonl", "csv", "parquet", "gpx", "plt", "traccar")
 _ENDINGS = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet", ".pq": "parquet",
-    ".gpx": "gpx", ".plt": "plt",
-}  # fmt: skip
-_COMPRESSIONS = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".gpx": "gpx",
+    ".plt": "plt",
+}
+Compression = Literal["gzip", "zstd"]
+_COMPRESSIONS: dict[str, Compression] = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 STANDARD_INPUT = "-"
 
 
@@ -23,7 +30,7 @@ class UnreadableError(FencewatchError):
     """An input that cannot be read at all; the text is one sentence with the file's name."""
 
 
-def compression_of(name: str) -> str | None:
+def compression_of(name: str) -> Compression | None:
     """`gzip`, `zstd` or None, by the name's last ending."""
     return _COMPRESSIONS.get(Path(name).suffix.lower())
 
@@ -52,7 +59,7 @@ def files_below(names: list[str], asked: str = "auto") -> list[str]:
         if name == STANDARD_INPUT or path.is_file() or path.is_fifo():
             out.append(name)
         elif path.is_dir():
-            below = sorted(p for p in path.rglob("*") if p.is_file() and not any(q.startswith(".") for q in p.relative_to(path).parts))
+            below = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p.relative_to(path)))
             found = [str(p) for p in below if asked != "auto" or _known(str(p))]
             if not found:
                 raise UnreadableError(f"{name}: no file below this folder that can be read.")
@@ -60,6 +67,10 @@ def files_below(names: list[str], asked: str = "auto") -> list[str]:
         else:
             raise UnreadableError(f"{name}: no such file or folder.")
     return out
+
+
+def _is_hidden(below: Path) -> bool:
+    return any(part.startswith(".") for part in below.parts)
 
 
 def _known(name: str) -> bool:

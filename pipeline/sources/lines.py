@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +107,3 @@ def _rest_of_line(read: Callable[[int], bytes]) -> tuple[int, bytes]:
             return skipped + end, more[end:]
         skipped += len(more)
     return skipped, b""
-
-
-def reader_of(stream: Any) -> Callable[[int], bytes]:  # noqa: ANN401 - a file or an Arrow stream
-    """A plain `read(n)`; raises OSError for what is not what its ending says (a broken gzip)."""
-    return lambda n: bytes(stream.read(n))

@@ -16,11 +16,13 @@ from typing import Any
 
 import structlog
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
 from pipeline.items import Chunk, ClockMark
+from pipeline.stream_ids import order_of
 from pipeline.wall_clock import WallClock
 
 log = structlog.get_logger()
@@ -45,7 +47,6 @@ class _Partition:
     last_id: bytes = BEGINNING
     marked_at: float = 0.0
     fixes_an_entry: float = 1.0
-    caught_up: bool = False
 
 
 @dataclass(slots=True)
@@ -60,7 +61,13 @@ class Server:
 class RedisStreams:
     """Reads the streams of some servers. Position: the last id of each stream."""
 
-    def __init__(self, servers: list[Server], clock: WallClock, position: dict[tuple[str, str], bytes] | None, on_away: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        servers: list[Server],
+        clock: WallClock,
+        position: dict[tuple[str, str], bytes] | None,
+        on_away: Callable[[bool], None],
+    ) -> None:
         """`position` as `position()` gave it, None for the beginning; `on_away(True)` is called when a server cannot be read."""
         self._servers = servers
         self._clock = clock
@@ -71,7 +78,9 @@ class RedisStreams:
         kept = position or {}
         for server in servers:
             server.client.set_response_callback("XREAD", lambda reply, **_: reply)
-            server.partitions = [_Partition(source, stream, kept.get((source, stream), BEGINNING)) for source, stream in server.streams]
+            server.partitions = [
+                _Partition(source, stream, kept.get((source, stream), BEGINNING)) for source, stream in server.streams
+            ]
 
     def next_items(self) -> list[Chunk | ClockMark]:
         """What the streams hold now, and the marks behind it; empty while all are quiet."""
@@ -120,7 +129,6 @@ class RedisStreams:
             entries: list[Entry] = found.get(partition.stream, [])
             if entries:
                 items += self._chunks(partition, entries)
-            partition.caught_up = len(entries) < count
             mark = self._mark(partition, entries)
             if mark is not None:
                 items.append(mark)
@@ -128,7 +136,7 @@ class RedisStreams:
 
     def _chunks(self, partition: _Partition, entries: list[Entry]) -> list[Chunk]:
         chunks = []
-        for packed, group in groupby(entries, key=lambda entry: len(entry[1]) == 2 and entry[1][0] == PAYLOAD):  # noqa: PLR2004
+        for packed, group in groupby(entries, key=_is_packed):
             some = list(group)
             if packed:
                 some_bytes = sum(len(fields[1]) for _, fields in some) / len(some)
@@ -153,17 +161,17 @@ class RedisStreams:
         return ClockMark(f"{partition.source}/{partition.stream}", time_ms)
 
 
-def lost_entries(client: Any, stream: str, last_id: bytes) -> bool:  # noqa: ANN401
+def _is_packed(entry: Entry) -> bool:
+    """Whether an entry has the one field `payload`."""
+    fields = entry[1]
+    return len(fields) == 2 and fields[0] == PAYLOAD
+
+
+def lost_entries(client: Any, stream: str, last_id: bytes) -> bool:  # noqa: ANN401 - a cluster's client is none of redis-py's Redis
     """Whether entries behind a stored id were deleted before they were read (Redis 7 or Valkey; older servers cannot tell)."""
     try:
         info = client.xinfo_stream(stream)
     except RedisError:
         return False
     deleted = info.get("max-deleted-entry-id", b"0-0")
-    return last_id != BEGINNING and _order(deleted) > _order(last_id)
-
-
-def _order(entry_id: bytes | str) -> tuple[int, int]:
-    text = entry_id.decode() if isinstance(entry_id, bytes) else entry_id
-    ms, _, number = text.partition("-")
-    return int(ms), int(number or 0)
+    return last_id != BEGINNING and order_of(deleted) > order_of(last_id)

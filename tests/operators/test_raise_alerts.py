@@ -61,19 +61,53 @@ def test_every_field_of_an_opening_a_move_and_a_clear(tmp_path: Path) -> None:
     lon, lat = place((8, 3))
     assert opened.distance_m == pytest.approx(geodesic_m(lon, lat, place((4, 3))[0], lat), rel=1e-4)
     assert replace(opened, distance_m=0.0) == replace(
-        opened, id=alert_id("p", "area", START_MS, "opened"), change="opened", time_ms=START_MS, subject="p", slot="area",
-        kind="left_area", level="yellow", episode=episode_id("p", "area", START_MS), rule=None, onset_ms=START_MS, reason=None, lon=lon, lat=lat,
-        accuracy_m=10.0, distance_m=0.0, home_region="west", found_region="west", rules_version=fences.version, late=False,
-        received_ms=START_MS + 2000, regions=("west",),
-    )  # fmt: skip
+        opened,
+        id=alert_id("p", "area", START_MS, "opened"),
+        change="opened",
+        time_ms=START_MS,
+        subject="p",
+        slot="area",
+        kind="left_area",
+        level="yellow",
+        episode=episode_id("p", "area", START_MS),
+        rule=None,
+        onset_ms=START_MS,
+        reason=None,
+        lon=lon,
+        lat=lat,
+        accuracy_m=10.0,
+        distance_m=0.0,
+        home_region="west",
+        found_region="west",
+        rules_version=fences.version,
+        late=False,
+        received_ms=START_MS + 2000,
+        regions=("west",),
+    )
     assert moved == replace(
-        opened, id=alert_id("p", "area", START_MS, "moved", "middle"), change="moved", time_ms=START_MS + 60_000,
-        lon=place((12, 3))[0], accuracy_m=None, distance_m=None, found_region="middle", received_ms=START_MS + 63_000, regions=("middle", "west"),
-    )  # fmt: skip
+        opened,
+        id=alert_id("p", "area", START_MS, "moved", "middle"),
+        change="moved",
+        time_ms=START_MS + 60_000,
+        lon=place((12, 3))[0],
+        accuracy_m=None,
+        distance_m=None,
+        found_region="middle",
+        received_ms=START_MS + 63_000,
+        regions=("middle", "west"),
+    )
     assert cleared == replace(
-        moved, id=alert_id("p", "area", START_MS, "cleared"), change="cleared", time_ms=START_MS + 180_000, reason="returned",
-        lon=place((3, 3))[0], lat=place((3, 3.25))[1], accuracy_m=6.0, found_region="west", received_ms=START_MS + 184_000,
-    )  # fmt: skip
+        moved,
+        id=alert_id("p", "area", START_MS, "cleared"),
+        change="cleared",
+        time_ms=START_MS + 180_000,
+        reason="returned",
+        lon=place((3, 3))[0],
+        lat=place((3, 3.25))[1],
+        accuracy_m=6.0,
+        found_region="west",
+        received_ms=START_MS + 184_000,
+    )
 
 
 def test_the_kind_and_slot_of_rules(tmp_path: Path) -> None:
