@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from fences.fence_set import FenceSet
 from fences.registry import Registry
-from operators.state import ROW, SLOT, USED_SLOTS, USED_TOLD, State
+from operators.events import let_go_told
+from operators.slot_machine import give_slot_back
+from operators.state import OPEN_EPISODES, ROW, SLOT, USED_SLOTS, USED_TOLD, State
 from operators.versions import renumber, settle
 
 
@@ -86,4 +88,25 @@ def _where(old: list[str], new: tuple[str, ...]) -> NDArray[np.int64]:
 
 def _under_other_numbers(state: State, ids: Ids, fence_set: FenceSet) -> None:
     registry = fence_set.registry
-    renumber(state, len(registry.subject_ids), _where(ids.subjects, registry.subject_ids), _where(ids.rules, registry.rule_ids))
+    subject_to = _where(ids.subjects, registry.subject_ids)
+    for subject in np.nonzero(subject_to < 0)[0].tolist():
+        _forget(state, subject)
+    state.late.forget_subjects({ids.subjects[s] for s in np.nonzero(subject_to < 0)[0].tolist()})
+    renumber(state, len(registry.subject_ids), subject_to, _where(ids.rules, registry.rule_ids))
+
+
+def _forget(state: State, subject: int) -> None:
+    """Give back all slots of a subject who is gone."""
+    row, area, pool = state.memory.row[subject], state.memory.area[subject], state.memory.pool
+    held = [area]
+    for first in (int(row["first_slot"]), int(row["first_flag"])):
+        at = first
+        while at >= 0:
+            held.append(pool.slot[at])
+            following = int(pool.slot[at]["next"])
+            give_slot_back(pool, at)
+            at = following
+    for slot in held:
+        if slot["told"] >= 0:
+            pool.head[OPEN_EPISODES] -= 1
+            let_go_told(pool, slot)
