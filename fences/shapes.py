@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 import shapely
-from fences.compiled import allocating, compiled, inlined, record_type
 from numpy.typing import NDArray
 
+from fences.compiled import Record, allocating, compiled, inlined, record_type
 from fences.metres import METRES_PER_DEGREE_LAT_MIN, METRES_PER_DEGREE_LON_MIN_AT_EQUATOR, between_m, scale_at
 from fences.orientation import orientation
 
@@ -32,12 +32,9 @@ SURE_M: NDArray[np.float64] = np.concatenate([[0.0], 1.1 ** np.arange(_BANDS - 1
 """Lower bounds of a distance to the border that a cell may promise, in metres."""
 
 AREA = record_type(
-    [
-        ("x0", "f8"), ("y0", "f8"), ("x1", "f8"), ("y1", "f8"),
-        ("grid_x", "f8"), ("grid_y", "f8"), ("per_x", "f8"), ("per_y", "f8"),
-        ("cell_at", "i8"), ("row_at", "i8"), ("nx", "i4"), ("ny", "i4"),
-    ],
-)  # fmt: skip
+    [(name, "f8") for name in ("x0", "y0", "x1", "y1", "grid_x", "grid_y", "per_x", "per_y")]
+    + [("cell_at", "i8"), ("row_at", "i8"), ("nx", "i4"), ("ny", "i4")]
+)
 """One area: bounding box in degrees; raster origin, cells a degree, size, and where its cells and rows begin."""
 
 
@@ -45,7 +42,7 @@ class Shapes(NamedTuple):
     """All areas of a registry, for compiled loops.
 
     `area` AREA[n]; `cells` uint8, row by row, an area after another; `row_start` int64, `ny + 1` an area, into `row_edge`;
-    `row_edge` int32, numbers of the edges that touch a row of cells; edge e runs from `xy[e]` to `xy[e + 1]` (float64[m, 2]).
+    `row_edge` int64, numbers of the edges that touch a row of cells; edge e runs from `xy[e]` to `xy[e + 1]` (float64[m, 2]).
     """
 
     area: NDArray[np.void]
@@ -96,14 +93,22 @@ def compile_shapes(polygons: NDArray[np.object_], progress: Callable[[str, int, 
 
 
 @compiled
-def _rows_of(a: AREA, y1: float, y2: float) -> tuple[int, int]:
+def _rows_of(a: Record, y1: float, y2: float) -> tuple[int, int]:
+    """The first and the last row of cells that an edge touches."""
     low = (min(y1, y2) - a.grid_y) * a.per_y - _GRACE
     high = (max(y1, y2) - a.grid_y) * a.per_y + _GRACE
-    return max(0, int(math.floor(low))), min(a.ny - 1, int(math.floor(high)))
+    return max(0, math.floor(low)), min(a.ny - 1, math.floor(high))
 
 
 @compiled
-def _count_row_edges(area, first, is_edge, xy, row_start) -> int:  # type: ignore[no-untyped-def]
+def _count_row_edges(
+    area: NDArray[np.void],
+    first: NDArray[np.int64],
+    is_edge: NDArray[np.bool_],
+    xy: NDArray[np.float64],
+    row_start: NDArray[np.int64],
+) -> int:
+    """Fill `row_start`; answers how many edges all rows of all areas have together."""
     total = 0
     for k in range(len(area)):
         a = area[k]
@@ -116,12 +121,13 @@ def _count_row_edges(area, first, is_edge, xy, row_start) -> int:  # type: ignor
         row_start[at] = total
         for r in range(a.ny):
             row_start[at + r + 1] += row_start[at + r]
-        total = row_start[at + a.ny]
+        total = int(row_start[at + a.ny])
     return total
 
 
 @allocating
-def _build(shapes, first, is_edge, begin, end):  # type: ignore[no-untyped-def]
+def _build(shapes: Shapes, first: NDArray[np.int64], is_edge: NDArray[np.bool_], begin: int, end: int) -> None:
+    """Fill the rasters and edge rows of the areas from `begin` to `end`."""
     for k in range(begin, end):
         a = shapes.area[k]
         at, nx, ny = a.cell_at, a.nx, a.ny
@@ -130,14 +136,22 @@ def _build(shapes, first, is_edge, begin, end):  # type: ignore[no-untyped-def]
         fill = shapes.row_start[a.row_at : a.row_at + ny].copy()
         for e in range(first[k], first[k + 1]):
             if is_edge[e]:
-                _mark(a, cells, fill, shapes.row_edge, e, shapes.xy[e, 0], shapes.xy[e, 1], shapes.xy[e + 1, 0], shapes.xy[e + 1, 1])
+                _mark(a, cells, fill, shapes.row_edge, shapes.xy, e)
         _classify(shapes, k, cells)
         _promise(shapes, k, cells)
 
 
 @compiled
-def _mark(a, cells, fill, row_edge, e, x1, y1, x2, y2):  # type: ignore[no-untyped-def]
-    """Mark the cells that the edge touches and enter it in its rows."""
+def _mark(
+    a: Record,
+    cells: NDArray[np.uint8],
+    fill: NDArray[np.int64],
+    row_edge: NDArray[np.int64],
+    xy: NDArray[np.float64],
+    e: int,
+) -> None:
+    """Mark the cells that edge e touches and enter it in its rows; `fill` is where the next edge of each row stands."""
+    x1, y1, x2, y2 = xy[e, 0], xy[e, 1], xy[e + 1, 0], xy[e + 1, 1]
     u1, v1 = (x1 - a.grid_x) * a.per_x, (y1 - a.grid_y) * a.per_y
     u2, v2 = (x2 - a.grid_x) * a.per_x, (y2 - a.grid_y) * a.per_y
     if v1 > v2:
@@ -152,14 +166,14 @@ def _mark(a, cells, fill, row_edge, e, x1, y1, x2, y2):  # type: ignore[no-untyp
             slope = (u2 - u1) / (v2 - v1)
             ua = u1 + slope * (min(max(r - _GRACE, v1), v2) - v1)
             ub = u1 + slope * (min(max(r + 1 + _GRACE, v1), v2) - v1)
-        c0 = max(0, int(math.floor(min(ua, ub) - _GRACE)))
-        c1 = min(a.nx - 1, int(math.floor(max(ua, ub) + _GRACE)))
+        c0 = max(0, math.floor(min(ua, ub) - _GRACE))
+        c1 = min(a.nx - 1, math.floor(max(ua, ub) + _GRACE))
         for c in range(c0, c1 + 1):
             cells[r * a.nx + c] = EDGE
 
 
 @compiled
-def _classify(shapes, k, cells):  # type: ignore[no-untyped-def]
+def _classify(shapes: Shapes, k: int, cells: NDArray[np.uint8]) -> None:
     """Inside or outside, for each run of cells between two edges of a row, by one exact test in its first cell."""
     a = shapes.area[k]
     for r in range(a.ny):
@@ -176,7 +190,7 @@ def _classify(shapes, k, cells):  # type: ignore[no-untyped-def]
 
 
 @allocating
-def _promise(shapes, k, cells):  # type: ignore[no-untyped-def]
+def _promise(shapes: Shapes, k: int, cells: NDArray[np.uint8]) -> None:
     """What each cell may promise about the border: two passes of a chessboard distance to the nearest edge cell."""
     a = shapes.area[k]
     nx, ny = a.nx, a.ny
@@ -187,11 +201,11 @@ def _promise(shapes, k, cells):  # type: ignore[no-untyped-def]
                 away[r + 1, c + 1] = 0
     for r in range(1, ny + 1):
         for c in range(1, nx + 1):
-            d = min(min(away[r - 1, c - 1], away[r - 1, c]), min(away[r - 1, c + 1], away[r, c - 1])) + 1
+            d = min(away[r - 1, c - 1], away[r - 1, c], away[r - 1, c + 1], away[r, c - 1]) + 1
             away[r, c] = min(away[r, c], d)
     for r in range(ny, 0, -1):
         for c in range(nx, 0, -1):
-            d = min(min(away[r + 1, c + 1], away[r + 1, c]), min(away[r + 1, c - 1], away[r, c + 1])) + 1
+            d = min(away[r + 1, c + 1], away[r + 1, c], away[r + 1, c - 1], away[r, c + 1]) + 1
             away[r, c] = min(away[r, c], d)
     # A longitude degree is shortest where the raster reaches closest to a pole; 0.999 covers the ellipsoid and rounding.
     far_lat = max(abs(a.grid_y), abs(a.grid_y + ny / a.per_y))
@@ -216,7 +230,7 @@ def _promise(shapes, k, cells):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _covers_by_edges(shapes, a, row, px, py):  # type: ignore[no-untyped-def]
+def _covers_by_edges(shapes: Shapes, a: Record, row: int, px: float, py: float) -> bool:
     """Crossings of a ray to the right with the edges of this row of cells; a point on an edge is covered at once."""
     if px < a.x0 or px > a.x1 or py < a.y0 or py > a.y1:
         return False
@@ -257,7 +271,7 @@ def cell_code(shapes: Shapes, k: int, px: float, py: float) -> int:
     v = (py - a.grid_y) * a.per_y
     if not (u >= 0.0 and v >= 0.0 and u < a.nx and v < a.ny):
         return -1
-    return np.int64(shapes.cells[a.cell_at + np.int64(v) * a.nx + np.int64(u)])
+    return int(shapes.cells[a.cell_at + int(v) * a.nx + int(u)])
 
 
 @inlined
@@ -266,13 +280,14 @@ def covers(shapes: Shapes, k: int, px: float, py: float) -> bool:
     code = cell_code(shapes, k, px, py)
     if code == EDGE:
         a = shapes.area[k]
-        return _covers_by_edges(shapes, a, np.int64((py - a.grid_y) * a.per_y), px, py)
+        return _covers_by_edges(shapes, a, int((py - a.grid_y) * a.per_y), px, py)
     return 0 < code < OUTSIDE
 
 
 @inlined
 def _gap(low: float, high: float, p: float) -> float:
-    return max(max(low - p, p - high), 0.0)
+    """How far a number lies outside of an interval, 0 inside."""
+    return max(low - p, p - high, 0.0)
 
 
 @inlined
@@ -283,7 +298,7 @@ def surely_farther_m(shapes: Shapes, k: int, px: float, py: float, cos_lat: floa
     """
     code = cell_code(shapes, k, px, py)
     if code >= OUTSIDE:
-        return shapes.sure_m[code - OUTSIDE]
+        return float(shapes.sure_m[code - OUTSIDE])
     if code >= 0:
         return 0.0
     a = shapes.area[k]
@@ -298,8 +313,9 @@ def surely_farther_m(shapes: Shapes, k: int, px: float, py: float, cos_lat: floa
 
 
 @compiled
-def _nearest_on_edge(x1, y1, x2, y2, px, py, kx, ky):  # type: ignore[no-untyped-def]
-    """The point of an edge nearest to p in the metric (kx, ky) metres a degree; edges straight in degrees."""
+def _nearest_on_edge(xy: NDArray[np.float64], e: int, px: float, py: float, kx: float, ky: float) -> tuple[float, float]:
+    """The point of edge e nearest to p in the metric (kx, ky) metres a degree; edges straight in degrees."""
+    x1, y1, x2, y2 = xy[e, 0], xy[e, 1], xy[e + 1, 0], xy[e + 1, 1]
     shift = 360.0 * np.round((px - 0.5 * (x1 + x2)) / 360.0)
     x1 += shift
     x2 += shift
@@ -324,13 +340,12 @@ def border_within_m(shapes: Shapes, k: int, px: float, py: float, limit_m: float
     v1 = (py + reach - a.grid_y) * a.per_y
     if v1 < 0.0 or v0 >= a.ny:
         return np.inf
-    r0 = np.int64(max(v0, 0.0))
-    r1 = np.int64(min(v1, a.ny - 1.0))
+    r0, r1 = int(max(v0, 0.0)), int(min(v1, a.ny - 1.0))
     kx, ky = scale_at(py)
     best = np.inf
     for i in range(shapes.row_start[a.row_at + r0], shapes.row_start[a.row_at + r1 + 1]):
         e = shapes.row_edge[i]
-        x, y = _nearest_on_edge(shapes.xy[e, 0], shapes.xy[e, 1], shapes.xy[e + 1, 0], shapes.xy[e + 1, 1], px, py, kx, ky)
+        x, y = _nearest_on_edge(shapes.xy, e, px, py, kx, ky)
         best = min(best, between_m(px, py, x, y))
     return best
 
@@ -343,7 +358,7 @@ def nearest_border_point(shapes: Shapes, k: int, px: float, py: float) -> tuple[
     best, best_x, best_y = np.inf, np.nan, np.nan
     for i in range(shapes.row_start[a.row_at], shapes.row_start[a.row_at + a.ny]):
         e = shapes.row_edge[i]
-        x, y = _nearest_on_edge(shapes.xy[e, 0], shapes.xy[e, 1], shapes.xy[e + 1, 0], shapes.xy[e + 1, 1], px, py, kx, ky)
+        x, y = _nearest_on_edge(shapes.xy, e, px, py, kx, ky)
         d = between_m(px, py, x, y)
         if d < best:
             best, best_x, best_y = d, x, y

@@ -43,7 +43,7 @@ class Screen:
         lines = self._lines(self.moment, width, height)[:height]
         for line in lines:
             line.truncate(width)
-        yield Text("\n", no_wrap=True, overflow="crop").join(lines)
+        yield Text("\n", no_wrap=True, overflow="crop", end="").join(lines)
 
     def _lines(self, moment: Moment, width: int, height: int) -> list[Text]:
         inner = max(1, height - HEADER_LINES - FOOTER_LINES)
@@ -105,8 +105,10 @@ def _alert(event: Event, *, one_line: bool) -> list[Text]:
     found = data["found_region"] or "no region"
     if change == "opened":
         what = WORDS.get(data["kind"], data["kind"].replace("_", " "))
+    elif change == "moved":
+        what = f"moved on to {found}"
     else:
-        what = f"moved on to {found}" if change == "moved" else "is back: over"
+        what = "is out again: over" if data["kind"] == "entered_forbidden" else "is back: over"
     first = Text.assemble(f"{at:%H:%M} ", (f"{event['subject']} {what}", style))
     told = f"in {found}, told {'+'.join(data['regions'])}"
     if one_line:

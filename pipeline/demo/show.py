@@ -90,6 +90,7 @@ def run_demo(seed: int, console: Console, *, serve: bool) -> None:
                 _print(console, while_it_runs(redis.url, daemon.address))
                 play.serve()
             daemon.drain()
+            console.print("The daemon has drained and ended; Redis and all files of this demo go with it.")
         except RedisError as error:
             raise DemoError(f"the demo's Redis does not answer: {error}.") from error
         if not serve:
@@ -102,7 +103,7 @@ def _print(console: Console, lines: list[str]) -> None:
 
 
 def _view(console: Console, world: World, seed: int) -> View:
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:
         return PlainView()
     look = Look(
         colours=not console.no_color and console.color_system not in (None, "standard"), unicode=console.encoding.startswith("utf")

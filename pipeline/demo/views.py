@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Protocol
@@ -12,6 +13,7 @@ from rich.status import Status
 
 from pipeline.alert_lines import Event, alert_line
 from pipeline.demo.moment import Moment
+from pipeline.demo.problems import DemoError
 from pipeline.demo.screen import Screen
 from sinks.alert_json import rfc3339
 
@@ -39,8 +41,13 @@ class PlainView:
 
     def say(self, text: str) -> None:
         """A line."""
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What Python would still flush at its end goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise DemoError("nobody reads any more what it says.") from None
 
     def show(self, moment: Moment, new: list[Event]) -> None:
         """A line for each alert."""
