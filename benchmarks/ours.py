@@ -14,7 +14,7 @@ from fences.fence_set import FenceSet
 from fences.registry import Registry
 from operators.acceptance import accept
 from operators.judge import judge
-from operators.raise_alerts import raise_alerts
+from operators.raise_alerts import Telling
 from operators.state import State
 from operators.step import step
 from pipeline.judging import rule_set_of
@@ -54,7 +54,7 @@ def stages(registry: Registry, path: Path, url: str, prefix: str) -> dict[str, f
     `alerts` is how many alerts there were, `raise`, `encode` and `deliver` are what all of them cost, spread over the fixes.
     """
     fence_set = FenceSet(registry)
-    rules, state = rule_set_of(fence_set), State(len(registry.subject_ids), registry.region_count)
+    rules, state = rule_set_of(fence_set, 1), State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
     policy, spent, fixes_read, alerts_made = registry.policy, defaultdict[str, int](int), 0, 0
     client: Any = connect(url)
     sink = RedisAlerts(client, RedisNames(prefix), KEEP_DAYS, "stages")
@@ -83,9 +83,9 @@ def stages(registry: Registry, path: Path, url: str, prefix: str) -> dict[str, f
         verdicts = judge(fences, subject, fixes.time_ms, *where)
         marks.append(clock())
         rows = np.arange(len(subject))
-        events, told = step(fences, state, verdicts, rows, subject, fixes.time_ms, *where, fixes.arrival_ms)
+        events = step(fences, state, verdicts, rows, subject, fixes)
         marks.append(clock())
-        alerts = list(raise_alerts(fence_set, fences, fixes, fixes.time_ms, events, told))
+        alerts = list(Telling(fence_set, fences, state).alerts(events, verdicts))
         marks.append(clock())
         encoded = [(alert, encode_alert(alert, "stages")) for alert in alerts]
         marks.append(clock())

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from fences.fence_set import FenceSet
 from fences.registry import FOR_EVER, FROM_EVER, Lists, Policy, Registry, RulePolicy
+from operators.acceptance import Accepted
 from operators.judge import judge
 from operators.state import State
 from operators.step import step
@@ -81,9 +82,9 @@ def main() -> None:
                 if order == "subject":
                     by = np.argsort(subject, kind="stable")
                     subject, t = subject[by], t[by]
-                out = (rng.random(SUBJECTS) < share)[subject]
-                spread = np.where(out[:, None], 0.6, 0.1)
-                xy = centre[subject] + rng.uniform(-1, 1, (n, 2)) * spread
+                out_of = rng.random(SUBJECTS) < share
+                at = rng.uniform(-0.1, 0.1, (SUBJECTS, 2)) + 0.5 * rng.choice((-1, 1), (SUBJECTS, 2)) * out_of[:, None]
+                xy = centre[subject] + at[subject] + rng.normal(0, 1e-4, (n, 2))
                 path = Path(folder) / f"{share}-{order}.parquet"
                 names = pa.DictionaryArray.from_arrays(pa.array(subject.astype(np.int32)), pa.array(registry.subject_ids)).cast(pa.string())
                 pq.write_table(pa.table({"subject": names, "time": t, "lon": xy[:, 0], "lat": xy[:, 1]}), path, use_dictionary=False)
@@ -95,8 +96,17 @@ def main() -> None:
                         print(f"{share:5.0%}  {order:8}{batch:6} {shards:5}  |   {text} {cost.sum():5.0f}", flush=True)
 
 
+def accepted(n: int, t: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], accuracy: NDArray[np.float64]) -> Accepted:
+    """Columns as acceptance would make them."""
+    nothing, silent = np.full(n, np.nan), np.full(n, -1, np.int8)
+    return Accepted(
+        np.zeros(n, np.uint8), np.zeros(n, np.int32), t, x, y, accuracy, nothing, nothing, nothing, silent, silent, silent, t,
+        np.zeros(9, np.int64),
+    )  # fmt: skip
+
+
 def _run(path: Path, fence_set: FenceSet, directory: SubjectDirectory, batch: int, shards: int) -> list[int]:
-    states = [State(len(directory), 0) for _ in range(shards)]
+    states = [State(len(directory), []) for _ in range(shards)]
     spent = [0, 0, 0, 0]
     clock = time.perf_counter_ns
     for table in pq.ParquetFile(path).iter_batches(batch_size=batch):
@@ -109,11 +119,12 @@ def _run(path: Path, fence_set: FenceSet, directory: SubjectDirectory, batch: in
         subject = directory.rows(np.frombuffer(data, np.uint8), where[:-1].astype(np.int64), np.diff(where))
         marks.append(clock())
         fences = fence_set.fences_for(x, y)
-        verdicts = judge(fences, subject, t, x, y, accuracy, t)
+        verdicts = judge(fences, subject, t, x, y, accuracy)
         marks.append(clock())
+        fixes = accepted(len(t), t, x, y, accuracy)
         for k, state in enumerate(states):
             rows = np.nonzero(subject % shards == k)[0] if shards > 1 else np.arange(len(t))
-            step(fences, state, verdicts, rows, subject, t, x, y, accuracy, t)
+            step(fences, state, verdicts, rows, subject, fixes)
         marks.append(clock())
         for k, (a, b) in enumerate(pairwise(marks)):
             spent[k] += b - a

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from fences.compiled import compiled, inlined
+from fences.compiled import compiled, inlined, record_type
 from fences.registry import Schedule
 
 DAY_MS = 86_400_000
@@ -30,51 +30,45 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = datetime(1989, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
 
 
+CHANGE = record_type([("at_ms", "i8"), ("offset_ms", "i8"), ("local_ms", "i8")])
+"""From `at_ms` (UTC) on, local time is UTC + `offset_ms`; `local_ms` is the least local time that the change touches."""
+SPAN = record_type([("from_ms", "i8"), ("to_ms", "i8"), ("days", "i8")])
+"""A span in milliseconds of the local day on which it starts (`to_ms` is above `from_ms`); bit 0 of `days` is Monday."""
+SCHEDULE = record_type([("span_at", "i4"), ("span_end", "i4"), ("except_at", "i4"), ("except_end", "i4"), ("zone", "i4"), ("spare", "i4")])
+"""A schedule's spans and excepted dates, and its own time zone (-1: the subject's)."""
+
+
 class Calendar(NamedTuple):
     """Zones and schedules for compiled loops.
 
-    Zone z has changes `zone_start[z]` to `zone_start[z + 1]`: from `zone_at` int64 (UTC ms) on, local time is UTC + `zone_offset`
-    int64 ms; `zone_local` is the least local time that the change touches. Schedule s has spans `span_start[s]`...: `span_days`
-    uint8 (bit 0 = Monday), `span_from`, `span_to` int64 ms of the local day (`span_to` is above `span_from`); `except_day` int64
-    (days since 1970); `own_zone` int32, -1 where the subject's counts.
+    Zone z has the changes `zone_start[z]` to `zone_start[z + 1]` of `change` CHANGE. `schedule` SCHEDULE, `span` SPAN, `except_day`
+    int64 (days since 1970-01-01).
     """
 
     zone_start: NDArray[np.int64]
-    zone_at: NDArray[np.int64]
-    zone_offset: NDArray[np.int64]
-    zone_local: NDArray[np.int64]
-    span_start: NDArray[np.int64]
-    span_days: NDArray[np.uint8]
-    span_from: NDArray[np.int64]
-    span_to: NDArray[np.int64]
-    except_start: NDArray[np.int64]
+    change: NDArray[np.void]
+    schedule: NDArray[np.void]
+    span: NDArray[np.void]
     except_day: NDArray[np.int64]
-    own_zone: NDArray[np.int32]
 
 
 def compile_calendar(zones: Sequence[str], schedules: Sequence[tuple[Schedule, int]]) -> Calendar:
     """Arrays of some time zones, and of schedules with the number of their own zone (-1: the subject's)."""
     changes = [_changes(zone) for zone in zones]
+    change = np.array([row for rows in changes for row in rows], CHANGE)
     spans = [span for schedule, _ in schedules for span in schedule.spans]
-    starts = np.array([s.from_min * MINUTE_MS for s in spans], np.int64)
-    ends = np.array([s.to_min * MINUTE_MS for s in spans], np.int64)
-    return Calendar(
-        _starts([len(c) for c in changes]),
-        np.array([at for c in changes for at, _, _ in c], np.int64),
-        np.array([offset for c in changes for _, offset, _ in c], np.int64),
-        np.array([local for c in changes for _, _, local in c], np.int64),
-        _starts([len(schedule.spans) for schedule, _ in schedules]),
-        np.array([sum(1 << day for day in s.days) for s in spans], np.uint8),
-        starts,
-        np.where(ends > starts, ends, ends + DAY_MS),
-        _starts([len(schedule.except_days) for schedule, _ in schedules]),
-        np.array([day for schedule, _ in schedules for day in schedule.except_days], np.int64),
-        np.array([zone for _, zone in schedules], np.int32),
-    )
-
-
-def _starts(counts: list[int]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    span = np.zeros(len(spans), SPAN)
+    span["from_ms"] = [s.from_min * MINUTE_MS for s in spans]
+    span["to_ms"] = [s.to_min * MINUTE_MS for s in spans]
+    span["to_ms"] += np.where(span["to_ms"] > span["from_ms"], 0, DAY_MS)
+    span["days"] = [sum(1 << day for day in s.days) for s in spans]
+    table = np.zeros(len(schedules), SCHEDULE)
+    for name, counts in (("span", [len(s.spans) for s, _ in schedules]), ("except", [len(s.except_days) for s, _ in schedules])):
+        ends = np.cumsum(counts)
+        table[f"{name}_at"], table[f"{name}_end"] = ends - counts, ends
+    table["zone"] = [zone for _, zone in schedules]
+    days = np.array([day for schedule, _ in schedules for day in schedule.except_days], np.int64)
+    return Calendar(np.concatenate([[0], np.cumsum([len(c) for c in changes])]).astype(np.int64), change, table, span, days)
 
 
 @lru_cache(maxsize=1000)
@@ -104,13 +98,11 @@ def _changes(zone: str) -> tuple[tuple[int, int, int], ...]:
 
 
 @compiled
-def _last_not_after(values: NDArray[np.int64], low: int, high: int, value: int) -> int:
-    """The last place in [low, high) whose value is not above `value`; the first one is minus infinity."""
-    if values[high - 1] <= value:
-        return high - 1
+def _last_change(change, low, high, time_ms, local):  # type: ignore[no-untyped-def]
+    """The last change in [low, high) not after a time, UTC or (`local`) local; the first one is before everything."""
     while high - low > 1:
         middle = (low + high) >> 1
-        if values[middle] <= value:
+        if (change[middle].local_ms if local else change[middle].at_ms) <= time_ms:
             low = middle
         else:
             high = middle
@@ -121,12 +113,12 @@ def _last_not_after(values: NDArray[np.int64], low: int, high: int, value: int) 
 def _instant(calendar, zone, local_ms, second):  # type: ignore[no-untyped-def]
     """The instant of a local time; `second`: of a repeated one the second."""
     first = calendar.zone_start[zone]
-    k = _last_not_after(calendar.zone_local, first, calendar.zone_start[zone + 1], local_ms)
-    after = calendar.zone_offset[k]
+    k = _last_change(calendar.change, first, calendar.zone_start[zone + 1], local_ms, True)
+    after = calendar.change[k].offset_ms
     if k == first:
         return local_ms - after
-    before = calendar.zone_offset[k - 1]
-    at = calendar.zone_at[k]
+    before = calendar.change[k - 1].offset_ms
+    at = calendar.change[k].at_ms
     if after > before and local_ms < at + after:
         return at
     if after < before and local_ms < at + before and not second:
@@ -137,9 +129,9 @@ def _instant(calendar, zone, local_ms, second):  # type: ignore[no-untyped-def]
 @compiled
 def _starts_on(calendar, schedule, span, day):  # type: ignore[no-untyped-def]
     """Whether a span starts on a local date (days since 1970-01-01, a Thursday)."""
-    if not calendar.span_days[span] >> ((day + 3) % 7) & 1:
+    if not calendar.span[span].days >> ((day + 3) % 7) & 1:
         return False
-    for i in range(calendar.except_start[schedule], calendar.except_start[schedule + 1]):
+    for i in range(calendar.schedule[schedule].except_at, calendar.schedule[schedule].except_end):
         if calendar.except_day[i] == day:
             return False
     return True
@@ -148,18 +140,18 @@ def _starts_on(calendar, schedule, span, day):  # type: ignore[no-untyped-def]
 @compiled
 def schedule_covers(calendar, schedule, zone, time_ms):  # type: ignore[no-untyped-def]
     """Whether a span of a schedule covers an instant; `zone` is the subject's, where the schedule has none of its own."""
-    if calendar.own_zone[schedule] >= 0:
-        zone = calendar.own_zone[schedule]
+    if calendar.schedule[schedule].zone >= 0:
+        zone = calendar.schedule[schedule].zone
     first, end = calendar.zone_start[zone], calendar.zone_start[zone + 1]
-    k = _last_not_after(calendar.zone_at, first, end, time_ms)
-    local_ms = time_ms + calendar.zone_offset[k]
+    k = _last_change(calendar.change, first, end, time_ms, False)
+    local_ms = time_ms + calendar.change[k].offset_ms
     today = local_ms // DAY_MS
-    calm = time_ms - calendar.zone_at[k] > CALM_MS and (k + 1 == end or calendar.zone_at[k + 1] - time_ms > CALM_MS)
-    for span in range(calendar.span_start[schedule], calendar.span_start[schedule + 1]):
+    calm = time_ms - calendar.change[k].at_ms > CALM_MS and (k + 1 == end or calendar.change[k + 1].at_ms - time_ms > CALM_MS)
+    for span in range(calendar.schedule[schedule].span_at, calendar.schedule[schedule].span_end):
         for day in range(today - 1 if calm else today - 3, today + 1 if calm else today + 3):
             if not _starts_on(calendar, schedule, span, day):
                 continue
-            begins, ends = day * DAY_MS + calendar.span_from[span], day * DAY_MS + calendar.span_to[span]
+            begins, ends = day * DAY_MS + calendar.span[span].from_ms, day * DAY_MS + calendar.span[span].to_ms
             if calm:
                 if begins <= local_ms < ends:
                     return True
@@ -177,16 +169,18 @@ def is_active(calendar, from_ms, until_ms, schedule, zone, time_ms):  # type: ig
 @compiled
 def _schedule_changes(calendar, schedule, zone, after_ms):  # type: ignore[no-untyped-def]
     """The first instant after `after_ms` at which a schedule begins or ceases to cover; where there is none soon, when to look again."""
-    if calendar.own_zone[schedule] >= 0:
-        zone = calendar.own_zone[schedule]
-    k = _last_not_after(calendar.zone_at, calendar.zone_start[zone], calendar.zone_start[zone + 1], after_ms)
-    today = (after_ms + calendar.zone_offset[k]) // DAY_MS
+    if calendar.schedule[schedule].zone >= 0:
+        zone = calendar.schedule[schedule].zone
+    k = _last_change(calendar.change, calendar.zone_start[zone], calendar.zone_start[zone + 1], after_ms, False)
+    today = (after_ms + calendar.change[k].offset_ms) // DAY_MS
     best = after_ms + LOOK_AHEAD_DAYS * DAY_MS
-    for span in range(calendar.span_start[schedule], calendar.span_start[schedule + 1]):
+    for span in range(calendar.schedule[schedule].span_at, calendar.schedule[schedule].span_end):
         for day in range(today - 3, today + LOOK_AHEAD_DAYS + 3):
+            if day * DAY_MS - CALM_MS > best:
+                break
             if _starts_on(calendar, schedule, span, day):
-                begins = _instant(calendar, zone, day * DAY_MS + calendar.span_from[span], False)
-                ends = _instant(calendar, zone, day * DAY_MS + calendar.span_to[span], True)
+                begins = _instant(calendar, zone, day * DAY_MS + calendar.span[span].from_ms, False)
+                ends = _instant(calendar, zone, day * DAY_MS + calendar.span[span].to_ms, True)
                 for at in (begins, ends):
                     if (
                         after_ms < at < best

@@ -8,6 +8,7 @@ point: through the zone index.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -15,18 +16,30 @@ import shapely
 from numpy.typing import NDArray
 
 from fences.compiled import record_type
-from fences.registry import ALLOW, FORBID, REQUIRE, Lists, Registry, RulePolicy
+from fences.activity import Calendar, compile_calendar
+from fences.registry import ALLOW, FOR_EVER, FORBID, FROM_EVER, REQUIRE, Lists, Policy, Registry, RulePolicy, Schedule
 from fences.shapes import Shapes, compile_shapes
 from fences.zone_index import Cells, ZoneIndex
 
 BINDING = record_type([("from_ms", "i8"), ("until_ms", "i8"), ("area", "i4"), ("rule", "i4"), ("policy", "i4"), ("schedule", "i4")])
 """One area of one rule, as it binds somebody; `policy` is a row of `Fences.policy`, `schedule` -1 for none."""
-BOUND = record_type([("at", "i8"), ("allow", "i4"), ("forbid", "i4"), ("require", "i4"), ("profile", "i4"), ("home", "i4"), ("has_allow", "i4")])
-"""A subject (or a profile): his bindings begin at `at`, first those of allow rules, then forbid, then require, by rule number."""
+BOUND = record_type([("at", "i8"), ("allow", "i4"), ("forbid", "i4"), ("require", "i4"), ("profile", "i4"), ("home", "i4"), ("zone", "i2"), ("has_allow", "i2")])
+"""A subject (or a profile): his bindings begin at `at`, first those of allow rules, then forbid, then require, by rule number.
+
+`zone` is the number of his time zone, that of his home region (0: UTC)."""
 POLICY = record_type(
     [("tolerance_m", "f8"), ("accuracy_factor", "f8"), ("confirm_ms", "i8"), ("confirm_fixes", "i4"), ("clear_fixes", "i4"), ("level", "i4")],
 )  # fmt: skip
 RULE = record_type([("from_ms", "i8"), ("until_ms", "i8"), ("policy", "i4"), ("effect", "i4"), ("everyone", "i4"), ("schedule", "i4")])
+
+
+LIMITS = record_type(
+    [
+        ("max_position_age_ms", "i8"), ("edge_grace_ms", "i8"), ("silent_long_after_ms", "i8"), ("no_position_after_ms", "i8"),
+        ("max_speed_mps", "f8"), ("min_jump_m", "f8"), ("battery_low_pct", "f8"), ("battery_critical_pct", "f8"),
+    ],
+)  # fmt: skip
+"""The keys of `[policy]` that are not a rule's, as far as the step asks for them."""
 
 
 class Fences(NamedTuple):
@@ -35,7 +48,9 @@ class Fences(NamedTuple):
     `subject` and `profile` BOUND, `binding` BINDING, `policy` POLICY (its last three rows: the sections allow, forbid, require),
     `rule` RULE. `zone_start` int64[areas + 1] into `zone_binding` BINDING: the forbid rules of an area that bind groups or
     everyone. `rule_group_*` and `profile_group_*`: sorted group numbers. `region_rank` int32[areas]: place of a region among the
-    regions by id, -1 of an area that is none.
+    regions by id, -1 of an area that is none. `timed_start` into `timed_rule` int32: by profile, the forbid rules that bind it
+    through groups or everyone and are not active always (`shared_*`: all of them). `calendar`: schedules and time zones. `silent_after_ms` int64[subjects].
+    `limits` LIMITS[1].
     """
 
     shapes: Shapes
@@ -51,6 +66,13 @@ class Fences(NamedTuple):
     profile_group_start: NDArray[np.int64]
     profile_group: NDArray[np.int32]
     region_rank: NDArray[np.int32]
+    timed_start: NDArray[np.int64]
+    timed_rule: NDArray[np.int32]
+    shared_start: NDArray[np.int64]
+    shared_rule: NDArray[np.int32]
+    calendar: Calendar
+    silent_after_ms: NDArray[np.int64]
+    limits: NDArray[np.void]
     cells: Cells
 
 
@@ -61,9 +83,12 @@ class FenceSet:
         """Compile rasters, bindings and index; `progress(what, done, total)` is called now and then."""
         self.registry = registry
         self.version = registry.version
+        self._rule_numbers: dict[str, int] | None = None
+        self._prints: NDArray[np.uint64] | None = None
         self.region_count = registry.region_count
         policy, rule_policy = _policies(registry.rule_policy, registry.section_policy)
-        rule = _rules(registry, rule_policy)
+        zones, calendar, schedule_of = _calendar(registry)
+        rule = _rules(registry, rule_policy, schedule_of)
         shared = registry.rule_everyone | (np.diff(registry.rule_groups.start) > 0)
         groups = _sorted(registry.rule_groups)
         profile_of, profile_groups = _profiles(registry, groups)
@@ -71,7 +96,12 @@ class FenceSet:
         subject, own_binding = _own_bindings(registry, rule, shared, groups, profile_of, profile_groups)
         subject["at"] += len(profile_binding)
         subject["has_allow"] = (subject["allow"] > 0) | (profile["allow"][profile_of] > 0)
+        home_zone = np.array([zones.index(name) for name in registry.region_timezones] + [0], np.int16)
+        subject["zone"] = home_zone[registry.subject_home]
         zone_start, zone_binding = _zones(registry, rule, shared)
+        every = _shared(rule, shared, groups, profile_groups)
+        always = (rule["from_ms"] == FROM_EVER) & (rule["until_ms"] == FOR_EVER) & (rule["schedule"] < 0)
+        timed = _shared(rule, shared & ~always, groups, profile_groups)
         shapes = compile_shapes(registry.area_shapes, progress)
         region_ids = list(registry.area_ids[: registry.region_count])
         rank = np.full(len(registry.area_ids), -1, np.int32)
@@ -80,7 +110,9 @@ class FenceSet:
         self.zone_index = ZoneIndex(indexed, shapely.bounds(registry.area_shapes[indexed]).reshape(-1, 4))
         self._fences = Fences(
             shapes, subject, profile, np.concatenate([profile_binding, own_binding]), policy, rule, zone_start, zone_binding,
-            groups.start, groups.item, profile_groups.start, profile_groups.item, rank, self.zone_index.cells,
+            groups.start, groups.item, profile_groups.start, profile_groups.item, rank, timed.start, timed.item, every.start, every.item,
+            calendar,
+            _silent_after_ms(registry), _limits(registry.policy), self.zone_index.cells,
         )  # fmt: skip
 
     def fences_for(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Fences:
@@ -91,6 +123,26 @@ class FenceSet:
     def fences(self) -> Fences:
         """The arrays, with the cells that are known so far."""
         return self._fences._replace(cells=self.zone_index.cells)
+
+    def rule_number(self, rule_id: str) -> int | None:
+        """Number of a rule by id, None where there is none."""
+        if self._rule_numbers is None:
+            self._rule_numbers = {name: i for i, name in enumerate(self.registry.rule_ids)}
+        return self._rule_numbers.get(rule_id)
+
+    def rule_prints(self) -> NDArray[np.uint64]:
+        """A print of each rule's id, effect, shapes and policy, and last that of the policy's section allow; equal where these are."""
+        if self._prints is None:
+            shapes = [blake2b(wkb, digest_size=8).digest() for wkb in shapely.to_wkb(self.registry.area_shapes)]
+            terms = [row.tobytes() for row in self._fences.policy]
+            prints = []
+            for r, name in enumerate(self.registry.rule_ids):
+                parts = [name.encode(), bytes([self.registry.rule_effect[r]]), terms[self._fences.rule[r]["policy"]]]
+                parts += sorted(shapes[a] for a in self.registry.rule_areas.of(r).tolist())
+                prints.append(blake2b(b"\x1f".join(parts), digest_size=8).digest())
+            prints.append(blake2b(terms[-3], digest_size=8).digest())
+            self._prints = np.frombuffer(b"".join(prints), np.uint64)
+        return self._prints
 
     def region_id(self, region: int) -> str | None:
         """Id of a region by number, None for -1."""
@@ -117,11 +169,50 @@ def _policies(rules: RulePolicy, sections: RulePolicy) -> tuple[NDArray[np.void]
     return table, which.astype(np.int32)
 
 
-def _rules(registry: Registry, rule_policy: NDArray[np.int32]) -> NDArray[np.void]:
+def _calendar(registry: Registry) -> tuple[list[str], Calendar, NDArray[np.int32]]:
+    """Time zones (UTC first), the calendar, and each rule's schedule in it; equal schedules are one."""
+    zones = ["UTC", *dict.fromkeys(name for name in (*registry.region_timezones, *registry.rule_timezones) if name not in (None, "UTC"))]
+    known: dict[tuple[Schedule, int], int] = {}
+    schedule_of = np.full(len(registry.rule_ids), -1, np.int32)
+    for rule, (schedule, zone) in enumerate(zip(registry.rule_schedules, registry.rule_timezones, strict=True)):
+        if schedule is not None:
+            key = (schedule, -1 if zone is None else zones.index(zone))
+            schedule_of[rule] = known.setdefault(key, len(known))
+    return zones, compile_calendar(zones, list(known)), schedule_of
+
+
+def _silent_after_ms(registry: Registry) -> NDArray[np.int64]:
+    own = registry.subject_silent_after_s
+    return np.round(np.where(np.isnan(own), registry.policy.silent_after_s, own) * 1000).astype(np.int64)
+
+
+def _limits(policy: Policy) -> NDArray[np.void]:
+    out = np.zeros(1, LIMITS)
+    for name in LIMITS.names or ():
+        out[name] = round(getattr(policy, name.removesuffix("_ms") + "_s") * 1000) if name.endswith("_ms") else getattr(policy, name)
+    return out
+
+
+def _shared(rule: NDArray[np.void], shared: NDArray[np.bool_], rule_groups: Lists, profile_groups: Lists) -> Lists:
+    """By profile, those of some forbid rules that bind it."""
+    wanted = np.nonzero(shared & (rule["effect"] == FORBID))[0].tolist()
+    lists = [[r for r in wanted if _binds(rule, r, rule_groups, groups)] for groups in _group_sets(profile_groups)]
+    return Lists(np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64), np.array(sum(lists, []), np.int32))
+
+
+def _group_sets(profile_groups: Lists) -> list[set[int]]:
+    return [set(profile_groups.of(p).tolist()) for p in range(len(profile_groups.start) - 1)]
+
+
+def _binds(rule: NDArray[np.void], r: int, rule_groups: Lists, groups: set[int]) -> bool:
+    return bool(rule["everyone"][r]) or not groups.isdisjoint(rule_groups.of(r).tolist())
+
+
+def _rules(registry: Registry, rule_policy: NDArray[np.int32], schedule_of: NDArray[np.int32]) -> NDArray[np.void]:
     rule = np.zeros(len(registry.rule_ids), RULE)
     rule["from_ms"], rule["until_ms"] = registry.rule_from_ms, registry.rule_until_ms
     rule["policy"], rule["effect"], rule["everyone"] = rule_policy, registry.rule_effect, registry.rule_everyone
-    rule["schedule"] = -1
+    rule["schedule"] = schedule_of
     return rule
 
 
@@ -178,10 +269,9 @@ def _profile_bindings(
     n = len(profile_groups.start) - 1
     owners: list[int] = []
     rules: list[int] = []
-    for p in range(n):
-        groups = set(profile_groups.of(p).tolist())
+    for p, groups in enumerate(_group_sets(profile_groups)):
         for r in wanted.tolist():
-            if rule["everyone"][r] or not groups.isdisjoint(rule_groups.of(r).tolist()):
+            if _binds(rule, r, rule_groups, groups):
                 owners.append(p)
                 rules.append(r)
     place, areas = _with_areas(registry, np.array(rules, np.int64))
@@ -198,9 +288,9 @@ def _own_bindings(
     which = np.repeat(np.arange(len(rule)), np.diff(registry.rule_subjects.start))
     owner = registry.rule_subjects.item.astype(np.int64)
     keep = np.ones(len(owner), bool)
+    groups = _group_sets(profile_groups)
     for i in np.nonzero(shared[which])[0].tolist():
-        groups = profile_groups.of(int(profile_of[owner[i]])).tolist()
-        keep[i] = not (rule["everyone"][which[i]] or not set(groups).isdisjoint(rule_groups.of(int(which[i])).tolist()))
+        keep[i] = not _binds(rule, int(which[i]), rule_groups, groups[profile_of[owner[i]]])
     pairs = np.unique(owner[keep] * max(1, len(rule)) + which[keep])  # a subject named twice in a rule is bound once
     owner, which = pairs // max(1, len(rule)), pairs % max(1, len(rule))
     order = np.lexsort((which, rule["effect"][which], owner))

@@ -47,3 +47,20 @@ def between_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
 def geodesic_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
     """Metres along the geodesic (pyproj, Karney's method)."""
     return float(WGS84.inv(lon1, lat1, lon2, lat2)[2])
+
+
+METRES_PER_DEGREE_MAX = 111700.0
+"""A degree of longitude or latitude is nowhere longer (one of latitude at a pole: 111,694 m)."""
+_NEAR_M = 200_000.0
+_MEAN_RADIUS_M = 6371008.8
+
+
+@compiled
+def apart_m(lon1: float, lat1: float, lon2: float, lat2: float) -> float:
+    """Metres between any two points: `between_m` up to 200 km, beyond it the great circle (right to 0.6 %)."""
+    near = between_m(lon1, lat1, lon2, lat2)
+    if near <= _NEAR_M:
+        return near
+    half = math.sin((lat2 - lat1) * _RAD * 0.5) ** 2
+    half += math.cos(lat1 * _RAD) * math.cos(lat2 * _RAD) * math.sin((lon2 - lon1) * _RAD * 0.5) ** 2
+    return 2.0 * _MEAN_RADIUS_M * math.asin(min(1.0, math.sqrt(half)))

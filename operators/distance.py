@@ -9,7 +9,8 @@ from fences.fence_set import Fences
 from fences.metres import geodesic_m
 from fences.registry import ALLOW, FORBID
 from fences.shapes import covers, nearest_border_point
-from operators.judge import binds_profile, is_active
+from fences.activity import is_active
+from operators.judge import binds_profile
 
 
 def bindings_of(fences: Fences, subject: int, effect: int) -> Iterator[tuple[int, int, int, int, int]]:
@@ -60,7 +61,12 @@ def inside_m(fences: Fences, areas: Iterable[int], lon: float, lat: float) -> fl
 def opening_m(fences: Fences, subject: int, rule: int, time_ms: int, lon: float, lat: float) -> float | None:
     """`distance_m` of an opening: in slot `area` (`rule` -1) and of a require rule how far outside, of a forbid rule how deep."""
     if rule < 0:
-        active = [a for _, a, start, end, schedule in bindings_of(fences, subject, ALLOW) if is_active(start, end, schedule, time_ms)]
+        zone = int(fences.subject[subject]["zone"])
+        active = [
+            area
+            for _, area, start, end, schedule in bindings_of(fences, subject, ALLOW)
+            if is_active(fences.calendar, start, end, schedule, zone, time_ms)
+        ]
         return outside_m(fences, active, lon, lat)
     if fences.rule[rule]["effect"] == FORBID:
         return inside_m(fences, areas_of_rule(fences, subject, rule), lon, lat)

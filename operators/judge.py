@@ -12,18 +12,13 @@ import numpy as np
 from fences.compiled import compiled, inlined
 from numpy.typing import NDArray
 
+from fences.activity import is_active
 from fences.fence_set import Fences
 from fences.shapes import EDGE, OUTSIDE, border_within_m, cell_code, covers, surely_farther_m
 from fences.zone_index import cell_key, find_cell
 
 FINE, UNCERTAIN, BREACH, NOT_JUDGED = 0, 1, 2, 3
 _RAD = math.pi / 180.0
-
-
-@inlined
-def is_active(from_ms: int, until_ms: int, schedule: int, time_ms: int) -> bool:
-    """J1: whether a rule is active at an instant."""
-    return from_ms <= time_ms < until_ms
 
 
 @inlined
@@ -46,12 +41,12 @@ def _near(fences, binding, x, y, accuracy_m, cos_lat):  # type: ignore[no-untype
 
 
 @inlined
-def _near_any(fences, at, count, time_ms, x, y, accuracy_m, cos_lat):  # type: ignore[no-untyped-def]
+def _near_any(fences, at, count, zone, time_ms, x, y, accuracy_m, cos_lat):  # type: ignore[no-untyped-def]
     """The best verdict over some bindings that are active; a breach where none is."""
     best = BREACH
     for i in range(at, at + count):
         binding = fences.binding[i]
-        if is_active(binding.from_ms, binding.until_ms, binding.schedule, time_ms):
+        if is_active(fences.calendar, binding.from_ms, binding.until_ms, binding.schedule, zone, time_ms):
             verdict = _near(fences, binding, x, y, accuracy_m, cos_lat)
             if verdict == FINE:
                 return FINE
@@ -65,10 +60,10 @@ def judge_area(fences, subject, time_ms, x, y, accuracy_m, cos_lat):  # type: ig
     bound = fences.subject[subject]
     if not bound.has_allow:
         return NOT_JUDGED
-    best = _near_any(fences, bound.at, bound.allow, time_ms, x, y, accuracy_m, cos_lat)
+    best = _near_any(fences, bound.at, bound.allow, bound.zone, time_ms, x, y, accuracy_m, cos_lat)
     if best != FINE:
         profile = fences.profile[bound.profile]
-        best = min(best, _near_any(fences, profile.at, profile.allow, time_ms, x, y, accuracy_m, cos_lat))
+        best = min(best, _near_any(fences, profile.at, profile.allow, bound.zone, time_ms, x, y, accuracy_m, cos_lat))
     return best
 
 
@@ -118,12 +113,14 @@ def _note(rules, verdicts, first, used, rule, verdict):  # type: ignore[no-untyp
 
 
 @compiled
-def _judge_require(fences, at, count, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used):  # type: ignore[no-untyped-def]
+def _judge_require(fences, at, count, zone, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used):  # type: ignore[no-untyped-def]
     """J4 over the require bindings of a subject or profile, which stand rule by rule."""
     i = at
     while i < at + count:
         rule = fences.binding[i].rule
-        active = is_active(fences.binding[i].from_ms, fences.binding[i].until_ms, fences.binding[i].schedule, time_ms)
+        active = is_active(
+            fences.calendar, fences.binding[i].from_ms, fences.binding[i].until_ms, fences.binding[i].schedule, zone, time_ms
+        )
         best = BREACH
         while i < at + count and fences.binding[i].rule == rule:
             if active and best != FINE:
@@ -145,11 +142,12 @@ def judge_rules(fences, subject, time_ms, x, y, accuracy_m, cos_lat, rules, verd
     """
     bound = fences.subject[subject]
     profile = fences.profile[bound.profile]
+    zone = bound.zone
     used = first
     at = bound.at + bound.allow
     for i in range(at, at + bound.forbid):
         binding = fences.binding[i]
-        if is_active(binding.from_ms, binding.until_ms, binding.schedule, time_ms):
+        if is_active(fences.calendar, binding.from_ms, binding.until_ms, binding.schedule, zone, time_ms):
             verdict = _inside(fences, binding, x, y, accuracy_m)
             if verdict != FINE:
                 used = _note(rules, verdicts, first, used, binding.rule, verdict)
@@ -162,7 +160,7 @@ def judge_rules(fences, subject, time_ms, x, y, accuracy_m, cos_lat, rules, verd
             area = fences.cells.item[i]
             for j in range(fences.zone_start[area], fences.zone_start[area + 1]):
                 binding = fences.zone_binding[j]
-                if is_active(binding.from_ms, binding.until_ms, binding.schedule, time_ms):
+                if is_active(fences.calendar, binding.from_ms, binding.until_ms, binding.schedule, zone, time_ms):
                     verdict = _inside(fences, binding, x, y, accuracy_m)
                     if verdict == FINE:
                         break  # the point is outside of the area: none of its rules is broken here
@@ -172,26 +170,50 @@ def judge_rules(fences, subject, time_ms, x, y, accuracy_m, cos_lat, rules, verd
                             return -1
     at += bound.forbid
     if bound.require:
-        used = _judge_require(fences, at, bound.require, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used)
+        used = _judge_require(fences, at, bound.require, zone, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used)
     if used >= 0 and profile.require:
         at = profile.at + profile.allow + profile.forbid
-        used = _judge_require(fences, at, profile.require, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used)
+        used = _judge_require(fences, at, profile.require, zone, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used)
     return used
 
 
 @inlined
-def region_of(fences, x, y):  # type: ignore[no-untyped-def]
+def region_of(shapes, cells, region_rank, x, y):  # type: ignore[no-untyped-def]
     """Number of the region that covers a point, of several the one of the least id; -1 where none does."""
-    key = cell_key(fences.cells, x, y)
-    best = -1
+    key = cell_key(cells, x, y)
+    best = np.int64(-1)
     if key >= 0:
-        cell = find_cell(fences.cells, key)
-        for i in range(fences.cells.start[cell], fences.cells.start[cell + 1]):
-            area = fences.cells.item[i]
-            rank = fences.region_rank[area]
-            if rank >= 0 and (best < 0 or rank < fences.region_rank[best]) and covers(fences.shapes, area, x, y):
+        cell = find_cell(cells, key)
+        for i in range(cells.start[cell], cells.start[cell + 1]):
+            area = np.int64(cells.item[i])
+            rank = region_rank[area]
+            if rank >= 0 and (best < 0 or rank < region_rank[best]) and covers(shapes, area, x, y):
                 best = area
     return best
+
+
+@compiled
+def region_at(shapes, cells, region_rank, x, y):  # type: ignore[no-untyped-def]
+    """`region_of`, not pasted into its caller."""
+    return region_of(shapes, cells, region_rank, x, y)
+
+
+@compiled
+def judge_position(fences, subject, time_ms, x, y, accuracy_m, rules, verdicts):  # type: ignore[no-untyped-def]
+    """Both judgements of one position: the verdict of slot `area`, and how many other rules are not fine (see `judge_rules`).
+
+    A missing accuracy (NaN) is 0. `rules` and `verdicts` must have room for all rules.
+    """
+    accuracy_m = 0.0 if math.isnan(accuracy_m) else accuracy_m
+    cos_lat = math.cos(y * _RAD)
+    area = judge_area(fences, subject, time_ms, x, y, accuracy_m, cos_lat)
+    return area, judge_rules(fences, subject, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, np.int64(0))
+
+
+@compiled
+def judge_area_alone(fences, subject, time_ms, x, y, accuracy_m):  # type: ignore[no-untyped-def]
+    """The verdict of slot `area` for one position; a missing accuracy (NaN) is 0."""
+    return judge_area(fences, subject, time_ms, x, y, 0.0 if math.isnan(accuracy_m) else accuracy_m, math.cos(y * _RAD))
 
 
 BLOCK = 64

@@ -1,20 +1,21 @@
-"""J6, the slot machine: from single judgements to episodes, and the regions that an open episode has told."""
+"""J6, the slot machine: from single judgements to episodes; and the pool that rules' slots come from."""
 
 from __future__ import annotations
 
 import numpy as np
+
 from fences.compiled import compiled
-
+from operators.events import CLEARED, NOTHING, OPENED
 from operators.judge import BREACH, FINE
-from operators.state import CALM, FREE_TOLD, OPEN, OPEN_EPISODES, PENDING, USED_TOLD
+from operators.state import CALM, FREE_SLOT, NO_VERDICT, OPEN, OPEN_EPISODES, PENDING, USED_SLOTS
 
-NOTHING, OPENED, MOVED, CLEARED = 0, 1, 2, 3
-CHANGES = (None, "opened", "moved", "cleared")
+_ENOUGH = 1_000_000
 
 
 @compiled
-def advance(memory, slot, verdict, time_ms, kind, confirm_fixes, confirm_ms, clear_fixes, level):  # type: ignore[no-untyped-def]
+def advance(pool, slot, verdict, time_ms, kind, confirm_fixes, confirm_ms, clear_fixes, level):  # type: ignore[no-untyped-def]
     """What one judgement does to a slot: NOTHING, OPENED or CLEARED. An uncertain one changes nothing."""
+    slot.last = verdict
     if verdict == BREACH:
         if slot.state == OPEN:
             slot.clear_count = 0
@@ -24,13 +25,12 @@ def advance(memory, slot, verdict, time_ms, kind, confirm_fixes, confirm_ms, cle
             slot.onset_ms = time_ms
             slot.kind = kind
             slot.count = 0
-        slot.count = min(slot.count + 1, 1_000_000)
+        slot.count = min(slot.count + 1, _ENOUGH)
         if slot.count >= confirm_fixes and time_ms - slot.onset_ms >= confirm_ms:
             slot.state = OPEN
             slot.level = level
             slot.clear_count = 0
-            slot.told = _take_told(memory)
-            memory.head[OPEN_EPISODES] += 1
+            pool.head[OPEN_EPISODES] += 1
             return OPENED
     elif verdict == FINE:
         if slot.state == PENDING:
@@ -39,41 +39,42 @@ def advance(memory, slot, verdict, time_ms, kind, confirm_fixes, confirm_ms, cle
             slot.clear_count += 1
             if slot.clear_count >= clear_fixes:
                 slot.state = CALM
-                memory.head[OPEN_EPISODES] -= 1
+                pool.head[OPEN_EPISODES] -= 1
                 return CLEARED
     return NOTHING
 
 
 @compiled
-def _take_told(memory):  # type: ignore[no-untyped-def]
-    at = memory.head[FREE_TOLD]
+def take_slot(pool, rule):  # type: ignore[no-untyped-def]
+    """A calm slot from the pool."""
+    at = pool.head[FREE_SLOT]
     if at >= 0:
-        memory.head[FREE_TOLD] = np.int64(memory.told[at, 0]) - 1
+        pool.head[FREE_SLOT] = pool.slot[at].next
     else:
-        at = memory.head[USED_TOLD]
-        memory.head[USED_TOLD] += 1
-    for w in range(memory.told.shape[1]):
-        memory.told[at, w] = np.uint64(0)
-    return at
+        at = pool.head[USED_SLOTS]
+        pool.head[USED_SLOTS] += 1
+    slot = pool.slot[at]
+    slot.rule = rule
+    slot.state = CALM
+    slot.last = NO_VERDICT
+    slot.next = -1
+    return np.int64(at)
 
 
 @compiled
-def let_go_told(memory, slot):  # type: ignore[no-untyped-def]
-    """Give back the row of told regions of an episode that has ended."""
-    at = np.int64(slot.told)
-    memory.told[at, 0] = np.uint64(memory.head[FREE_TOLD] + 1)
-    memory.head[FREE_TOLD] = at
-    slot.told = -1
+def give_slot_back(pool, at):  # type: ignore[no-untyped-def]
+    """Return a slot to the pool."""
+    pool.slot[at].rule = -1
+    pool.slot[at].state = CALM
+    pool.slot[at].next = pool.head[FREE_SLOT]
+    pool.head[FREE_SLOT] = at
 
 
 @compiled
-def told_set(memory, slot, region):  # type: ignore[no-untyped-def]
-    """Note that a region (-1: none) was told."""
-    if region >= 0:
-        memory.told[slot.told, region >> 6] |= np.uint64(1) << np.uint64(region & 63)
-
-
-@compiled
-def told_has(memory, slot, region):  # type: ignore[no-untyped-def]
-    """Whether a region was told."""
-    return (memory.told[slot.told, region >> 6] >> np.uint64(region & 63)) & np.uint64(1) != 0
+def slots_from(pool, first):  # type: ignore[no-untyped-def]
+    """How many slots a list holds."""
+    n = 0
+    while first >= 0:
+        n += 1
+        first = pool.slot[first].next
+    return n

@@ -1,109 +1,34 @@
 """The step: what a record changes in the state of its subject, one record after another in the order of the rules.
 
-It fixes the order in which the rules act (J9 before all, then J6 for slot `area` and for each rule's slot, then the regions), and
-writes down what has to be told. The steady row, calm or in an open breach, touches the subject's row and little else.
+It fixes the order in which the rules act: the deadlines before the record's arrival, its place in the subject's order (J9), the
+edges before it (J7), what it says of contact and device (J10-J12), and the judgement of its position (J6, J8). What has to be told
+is written down as events. The steady row, calm or in an open breach, touches its subject's row and little else.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
-from fences.compiled import compiled, inlined, record_type
 from numpy.typing import NDArray
 
+from fences.compiled import compiled, inlined
 from fences.fence_set import Fences
-from fences.registry import FORBID
-from operators.judge import BLOCK, BREACH, FINE, NOT_JUDGED, Verdicts, is_active, region_of
-from operators.order import CONFLICTS, CONTACTS, DUPLICATES, IN_ORDER, JUDGED, LATE, gap_bin, order_of
-from operators.slot_machine import CLEARED, MOVED, NOTHING, OPENED, advance, let_go_told, told_has, told_set
-from operators.state import CALM, ENTERED_FORBIDDEN, ABSENT_FROM, FREE_SLOT, FREE_TOLD, LEFT_AREA, OPEN, USED_SLOTS, USED_TOLD, State
+from operators.acceptance import Accepted
+from operators.contact import at_time, bring_deadlines, clear_flag, hear, is_open, out_of_order, position_lost
+from operators.device import device_flags, movement, surely_plausible
+from operators.edges import bring_edges, judged_area, last_position, set_next_edge
+from operators.events import LATE_FIX, LATE_SLOT, NO_REASON, RETURNED, Events, Occasion, has_room, room_for_events, write
+from operators.fix_batch import ABSENT_MS
+from operators.judge import BLOCK, BREACH, FINE, NOT_JUDGED, Verdicts, region_at, region_of
+from operators.order import CONTACTS, IN_ORDER, JUDGED, LATE, gap_bin, order_of
+from operators.slot_machine import slots_from
+from operators.standing import end_rules, step_rules
+from operators.state import AREA_RULE, CALM, KINDS, NEXT_DUE, NO_POSITION, OPEN, STALE, State
 
-EVENT = record_type(
-    [
-        ("onset_ms", "i8"), ("row", "i4"), ("subject", "i4"), ("rule", "i4"), ("found", "i4"), ("what", "u1"), ("kind", "u1"),
-        ("level", "u1"), ("spare", "u1"),
-    ],
-)  # fmt: skip
-"""Something to tell: row of the batch, subject row, rule (-1: slot `area`), region found (-1: none), OPENED, MOVED or CLEARED."""
-
-
-@compiled
-def _slots_of(memory, first):  # type: ignore[no-untyped-def]
-    n = 0
-    while first >= 0:
-        n += 1
-        first = memory.slot[first].next
-    return n
-
-
-@compiled
-def _take_slot(memory, subject, rule):  # type: ignore[no-untyped-def]
-    """A slot for a rule, at the head of the subject's list."""
-    at = memory.head[FREE_SLOT]
-    if at >= 0:
-        memory.head[FREE_SLOT] = memory.slot[at].next
-    else:
-        at = memory.head[USED_SLOTS]
-        memory.head[USED_SLOTS] += 1
-    slot = memory.slot[at]
-    slot.rule = rule
-    slot.state = CALM
-    slot.next = memory.row[subject].first_slot
-    memory.row[subject].first_slot = at
-    return at
-
-
-@compiled
-def _write(events, told_now, used, memory, what, row, subject, slot, rule, found):  # type: ignore[no-untyped-def]
-    """Write down an event, with the regions told so far."""
-    event = events[used]
-    event.onset_ms, event.row, event.subject, event.rule, event.found = slot.onset_ms, row, subject, rule, found
-    event.what, event.kind, event.level = what, slot.kind, slot.level
-    for w in range(told_now.shape[1]):
-        told_now[used, w] = memory.told[slot.told, w]
-    return used + 1
-
-
-@compiled
-def _regions(fences, memory, events, told_now, used, what, was_open, row, subject, at, rule, x, y):  # type: ignore[no-untyped-def]
-    """Who has to be told of what a judgement did to a slot: opened, cleared, or found in a region not told yet (moved)."""
-    slot = memory.slot[at]
-    if what == OPENED:
-        found = region_of(fences, x, y)
-        told_set(memory, slot, fences.subject[subject].home)
-        told_set(memory, slot, found)
-        return _write(events, told_now, used, memory, OPENED, row, subject, slot, rule, found)
-    if what == CLEARED:
-        used = _write(events, told_now, used, memory, CLEARED, row, subject, slot, rule, region_of(fences, x, y))
-        let_go_told(memory, slot)
-        return used
-    if was_open and slot.state == OPEN:
-        found = region_of(fences, x, y)
-        if found >= 0 and not told_has(memory, slot, found):
-            told_set(memory, slot, found)
-            return _write(events, told_now, used, memory, MOVED, row, subject, slot, rule, found)
-    return used
-
-
-@compiled
-def _area_policy(fences, subject, time_ms):  # type: ignore[no-untyped-def]
-    """J5: confirmation, clearing and level of slot `area`: the largest, and the gravest, over the active allow rules."""
-    confirm_fixes, confirm_ms, clear_fixes, level = 0, np.int64(0), 0, 255
-    bound = fences.subject[subject]
-    profile = fences.profile[bound.profile]
-    for k in range(bound.allow + profile.allow):
-        binding = fences.binding[bound.at + k if k < bound.allow else profile.at + k - bound.allow]
-        if is_active(binding.from_ms, binding.until_ms, binding.schedule, time_ms):
-            policy = fences.policy[binding.policy]
-            confirm_fixes = max(confirm_fixes, policy.confirm_fixes)
-            confirm_ms = max(confirm_ms, policy.confirm_ms)
-            clear_fixes = max(clear_fixes, policy.clear_fixes)
-            level = min(level, policy.level)
-    if level == 255:
-        policy = fences.policy[len(fences.policy) - 3]
-        return policy.confirm_fixes, policy.confirm_ms, policy.clear_fixes, policy.level
-    return confirm_fixes, confirm_ms, clear_fixes, level
+_EVENTS_OF_A_RECORD = 3 * len(KINDS)
 
 
 @inlined
@@ -116,141 +41,238 @@ def _is_steady(row, verdict):  # type: ignore[no-untyped-def]
     return row.area_state == OPEN and verdict != FINE and (verdict != BREACH or not row.area_clearing)
 
 
-@compiled
-def _step_area(fences, memory, events, told_now, used, verdict, row, subject, time_ms, x, y):  # type: ignore[no-untyped-def]
-    slot = memory.slot[subject]
-    was_open = slot.state == OPEN
-    what = NOTHING
-    if verdict != NOT_JUDGED:
-        confirm_fixes, confirm_ms, clear_fixes, level = _area_policy(fences, subject, time_ms)
-        what = advance(memory, slot, verdict, time_ms, LEFT_AREA, confirm_fixes, confirm_ms, clear_fixes, level)
-    used = _regions(fences, memory, events, told_now, used, what, was_open, row, subject, subject, -1, x, y)
-    mine = memory.row[subject]
-    mine.area_state = slot.state
-    mine.area_clearing = slot.state == OPEN and slot.clear_count > 0
-    mine.area_found = region_of(fences, x, y)
-    return used
+@inlined
+def _says_nothing_new(row, tamper, separated, battery_pct, low_pct):  # type: ignore[no-untyped-def]
+    """Whether what a device says of itself can neither open nor clear anything: nothing is open, and nothing is wrong."""
+    return tamper != 1 and separated != 1 and not battery_pct <= low_pct and row.flags == 0
 
 
 @compiled
-def _step_rule(fences, memory, events, told_now, used, at, verdict, row, subject, time_ms, x, y):  # type: ignore[no-untyped-def]
-    slot = memory.slot[at]
-    state = slot.state
-    rule = slot.rule
-    what = NOTHING
-    if state == OPEN and verdict == BREACH:
-        slot.clear_count = 0
-    else:
-        policy = fences.policy[fences.rule[rule].policy]
-        kind = ENTERED_FORBIDDEN if fences.rule[rule].effect == FORBID else ABSENT_FROM
-        what = advance(
-            memory, slot, verdict, time_ms, kind, policy.confirm_fixes, policy.confirm_ms, policy.clear_fixes, policy.level,
-        )  # fmt: skip
-    return _regions(fences, memory, events, told_now, used, what, state == OPEN, row, subject, at, rule, x, y)
-
-
-@compiled
-def _step_rules(fences, memory, events, told_now, used, hit_rule, hit_verdict, h0, h1, row, subject, time_ms, x, y):  # type: ignore[no-untyped-def]
-    """The slots that the subject holds, then the rules that were broken and had none; slots that are calm are given back."""
-    before = np.int64(-1)
-    at = np.int64(memory.row[subject].first_slot)
+def _late_fix(pool, events, row, area, occasion):  # type: ignore[no-untyped-def]
+    """Write down a late fix for its lanes, and where the subject's slots stand."""
+    write(pool, events, LATE_FIX, NO_REASON, area, AREA_RULE, occasion)
+    if area.state != CALM:
+        write(pool, events, LATE_SLOT, area.state, area, AREA_RULE, occasion)
+    at = np.int64(row.first_slot)
     while at >= 0:
-        verdict = FINE
-        for h in range(h0, h1):
-            if hit_rule[h] == memory.slot[at].rule:
-                verdict = hit_verdict[h]
-        used = _step_rule(fences, memory, events, told_now, used, at, verdict, row, subject, time_ms, x, y)
-        following = np.int64(memory.slot[at].next)
-        if memory.slot[at].state == CALM:
-            if before < 0:
-                memory.row[subject].first_slot = following
-            else:
-                memory.slot[before].next = following
-            memory.slot[at].next = memory.head[FREE_SLOT]
-            memory.slot[at].rule = -1
-            memory.head[FREE_SLOT] = at
-        else:
-            before = at
-        at = following
-    for h in range(h0, h1):
-        if hit_verdict[h] == BREACH:
-            at = np.int64(memory.row[subject].first_slot)
-            while at >= 0 and memory.slot[at].rule != hit_rule[h]:
-                at = np.int64(memory.slot[at].next)
-            if at < 0:
-                at = _take_slot(memory, subject, hit_rule[h])
-                used = _step_rule(fences, memory, events, told_now, used, at, BREACH, row, subject, time_ms, x, y)
-    return used
+        slot = pool.slot[at]
+        write(pool, events, LATE_SLOT, slot.state, slot, np.int64(slot.rule), occasion)
+        at = np.int64(slot.next)
 
 
 @compiled
-def step_rows(fences, memory, rows, subject, time_ms, lon, lat, accuracy_m, arrival_ms, area_verdict, hit_start, hit_rule, hit_verdict, begin, events, told_now, used_at):  # type: ignore[no-untyped-def]
-    """Take the rows named in `rows` (int64, rejected ones left out by subject -1) from place `begin` on, one after another.
+def _before_record(fences, memory, events, scratch_rule, scratch_verdict, subject, time_ms, placed):  # type: ignore[no-untyped-def]
+    """What comes before an in-order record: the edges up to it. False where room ran out."""
+    row = memory.row[subject]
+    if row.edges_done_ms == ABSENT_MS:
+        row.first_ms = time_ms
+        row.silent_after_ms = fences.silent_after_ms[subject]
+    elif row.edges_done_ms <= time_ms:
+        return bring_edges(fences, memory, events, scratch_rule, scratch_verdict, subject, time_ms - 1 if placed else time_ms)
+    # His first record; or the clock had brought edges beyond this one: all after it are due anew.
+    row.edges_done_ms = time_ms
+    set_next_edge(fences, row, subject)
+    return True
 
-    Fills `events` and `told_now`; `used_at[0]` is how many (`[1]` is scratch). Gives the place where it stopped: the end, or where a pool or `events`
-    has no room for the next row.
+
+@compiled
+def _edge_at_fix(fences, pool, events, row, occasion):  # type: ignore[no-untyped-def]
+    """An edge at exactly a fix's time is covered by the fix: slots of ended rules end with its position."""
+    end_rules(fences.calendar, fences.rule, pool, events, row, fences.subject[occasion.subject].zone, occasion)
+    row.edges_done_ms = occasion.time_ms
+    set_next_edge(fences, row, occasion.subject)
+
+
+@inlined
+def _seen_at(fences, row, subject, time_ms, arrival_ms, i):  # type: ignore[no-untyped-def]
+    """The occasion of a record that gives no position: the last in-order one."""
+    found = region_at(fences.shapes, fences.cells, fences.region_rank, row.pos_lon, row.pos_lat)
+    home = np.int64(fences.subject[subject].home)
+    return Occasion(time_ms, row.pos_lon, row.pos_lat, row.pos_accuracy_m, arrival_ms, i, subject, home, found)
+
+
+@compiled
+def _rare(fences, memory, events, fixes, i, s):  # type: ignore[no-untyped-def]
+    """What an in-order record says beside its place: it ends silences and staleness, flags, a position lost or found, a jump.
+
+    Called only where something of it can change; the row still holds the record before.
     """
-    used = used_at[0]
+    row, pool, limits = memory.row[s], memory.pool, fences.limits[0]
+    t, x, y, arrival = fixes.time_ms[i], fixes.lon[i], fixes.lat[i], fixes.arrival_ms[i]
+    placed = not math.isnan(x)
+    occasion = _seen_at(fences, row, s, t, arrival, i)
+    if placed:
+        found = region_at(fences.shapes, fences.cells, fences.region_rank, x, y)
+        occasion = Occasion(t, x, y, fixes.accuracy_m[i], arrival, i, s, occasion.home, found)
+    hear(pool, events, row, at_time(occasion, arrival, arrival))
+    if is_open(row, STALE):
+        clear_flag(pool, events, RETURNED, row, STALE, at_time(occasion, arrival, arrival))
+    device_flags(pool, events, row, limits, fixes.tamper[i], fixes.separated[i], fixes.battery_pct[i], occasion)
+    if placed:
+        if is_open(row, NO_POSITION):
+            clear_flag(pool, events, RETURNED, row, NO_POSITION, occasion)
+        movement(pool, events, row, limits, occasion)
+    else:
+        position_lost(pool, events, row, limits.no_position_after_ms, occasion)
+
+
+@compiled
+def _not_in_order(fences, memory, events, fixes, order, i, s):  # type: ignore[no-untyped-def]
+    """A record that moves no state: it is contact all the same, may show that nothing new comes, and if late goes to the lanes."""
+    row, pool = memory.row[s], memory.pool
+    arrival = fixes.arrival_ms[i]
+    occasion = _seen_at(fences, row, s, arrival, arrival, i)
+    hear(pool, events, row, occasion)
+    row.arrival_ms = max(row.arrival_ms, arrival)
+    out_of_order(pool, events, row, occasion)
+    if order == LATE and not math.isnan(fixes.lon[i]):
+        late = Occasion(fixes.time_ms[i], fixes.lon[i], fixes.lat[i], fixes.accuracy_m[i], arrival, i, s, occasion.home, np.int64(-1))
+        _late_fix(pool, events, row, memory.area[s], late)
+
+
+@compiled
+def _judged(fences, memory, events, fixes, verdict, i, s):  # type: ignore[no-untyped-def]
+    """Slot `area` takes the verdict of a fix."""
+    x, y = fixes.lon[i], fixes.lat[i]
+    found = region_at(fences.shapes, fences.cells, fences.region_rank, x, y)
+    home = np.int64(fences.subject[s].home)
+    occasion = Occasion(fixes.time_ms[i], x, y, fixes.accuracy_m[i], fixes.arrival_ms[i], i, s, home, found)
+    judged_area(fences, memory.pool, events, memory.row[s], memory.area[s], verdict, occasion, False)
+
+
+@compiled
+def step_rows(fences, memory, events, scratch_rule, scratch_verdict, rows, subject, fixes, verdicts, begin):  # type: ignore[no-untyped-def]
+    """Take the rows named in `rows` (int64; rejected ones have subject -1) from place `begin` on, one after another.
+
+    `fixes`: columns (see `_Fixes`), `verdicts`: of slot `area`, and lists of other rules' (see `_Lists`). Gives the place where it
+    stopped: the end, or a record for which a pool or `events` has no room; what comes before that record may have been done.
+    """
+    pool, limits = memory.pool, fences.limits[0]
     for place in range(begin, len(rows)):
         if (place - begin) % BLOCK == 0:
             for ahead in range(place, min(place + BLOCK, len(rows))):
                 if subject[rows[ahead]] >= 0:
-                    used_at[1] += memory.row[subject[rows[ahead]]].last_ms
+                    far = memory.row[subject[rows[ahead]]]
+                    events.used[1] += far.last_ms ^ far.in_order_arrival_ms
         i = rows[place]
-        s = subject[i]
+        s = np.int64(subject[i])
         if s < 0:
             continue
         row = memory.row[s]
-        t, x, y = time_ms[i], lon[i], lat[i]
-        h0, h1 = hit_start[i], hit_start[i + 1]
-        room = 2 + h1 - h0
+        t, x, y, arrival = fixes.time_ms[i], fixes.lon[i], fixes.lat[i], fixes.arrival_ms[i]
+        placed = not math.isnan(x)
+        h0, h1 = verdicts.hit_start[i], verdicts.hit_start[i + 1]
+        room = _EVENTS_OF_A_RECORD + h1 - h0
         if row.first_slot >= 0:
-            room += _slots_of(memory, row.first_slot)
-        if used + room > len(events) or memory.head[USED_SLOTS] + room > len(memory.slot) or memory.head[USED_TOLD] + room > len(memory.told):
-            used_at[0] = used
+            room += 2 * slots_from(pool, row.first_slot)
+        if not has_room(pool, events, room):
             return place
-        row.arrival_ms = max(row.arrival_ms, arrival_ms[i])
+        if row.arrival_ms != ABSENT_MS and arrival > max(row.arrival_ms + row.silent_after_ms, row.floor_ms):
+            occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, t)
+            bring_deadlines(pool, events, row, limits.silent_long_after_ms, arrival, occasion)
         order = order_of(row, t, x, y)
         if order != IN_ORDER:
             memory.count[order] += 1
+            _not_in_order(fences, memory, events, fixes, order, i, s)
             continue
-        if row.last_ms > 0:
+        if t > row.next_edge_ms or row.edges_done_ms == ABSENT_MS or row.edges_done_ms > t or (t == row.next_edge_ms and not placed):
+            done = _before_record(fences, memory, events, scratch_rule, scratch_verdict, s, t, placed)
+            if not done or not has_room(pool, events, room):
+                return place
+            pool.head[NEXT_DUE] = min(pool.head[NEXT_DUE], row.next_edge_ms)
+        if not (
+            placed
+            and _says_nothing_new(row, fixes.tamper[i], fixes.separated[i], fixes.battery_pct[i], limits.battery_low_pct)
+            and surely_plausible(row, x, y, limits.min_jump_m)
+        ):
+            _rare(fences, memory, events, fixes, i, s)
+        row.arrival_ms = max(row.arrival_ms, arrival)
+        row.in_order_arrival_ms = arrival
+        pool.head[NEXT_DUE] = min(pool.head[NEXT_DUE], row.arrival_ms + row.silent_after_ms)
+        if row.last_ms != ABSENT_MS:
             memory.gap[gap_bin(t - row.last_ms)] += 1
         row.last_ms = t
-        if math.isnan(x):
-            row.placed = 0
+        row.placed = placed
+        if not placed:
             memory.count[CONTACTS] += 1
             continue
         memory.count[JUDGED] += 1
-        row.placed = 1
-        row.pos_ms, row.pos_lon, row.pos_lat, row.pos_accuracy_m = t, x, y, accuracy_m[i]
-        verdict = area_verdict[i]
-        if not _is_steady(row, verdict) or (row.area_state == OPEN and region_of(fences, x, y) != row.area_found):
-            used = _step_area(fences, memory, events, told_now, used, verdict, i, s, t, x, y)
+        row.pos_ms, row.pos_lon, row.pos_lat, row.pos_accuracy_m = t, x, y, fixes.accuracy_m[i]
+        if t == row.next_edge_ms:
+            _edge_at_fix(fences, pool, events, row, _seen_at(fences, row, s, t, arrival, i))
+            pool.head[NEXT_DUE] = min(pool.head[NEXT_DUE], row.next_edge_ms)
+        verdict = verdicts.area[i]
+        if _is_steady(row, verdict) and (
+            row.area_state != OPEN or region_of(fences.shapes, fences.cells, fences.region_rank, x, y) == row.area_found
+        ):
+            if verdict != NOT_JUDGED:
+                row.area_last = verdict
+            if verdict == FINE:
+                row.fine_ms = t
+        else:
+            _judged(fences, memory, events, fixes, verdict, i, s)
         if h1 > h0 or row.first_slot >= 0:
-            used = _step_rules(fences, memory, events, told_now, used, hit_rule, hit_verdict, h0, h1, i, s, t, x, y)
-    used_at[0] = used
+            occasion = _seen_at(fences, row, s, t, arrival, i)
+            step_rules(fences.rule, fences.policy, pool, events, row, verdicts.hit_rule, verdicts.hit_verdict, h0, h1, occasion, False)
     return len(rows)
 
 
-def step(
-    fences: Fences, state: State, verdicts: Verdicts, rows: NDArray[np.int64], subject: NDArray[np.int32],
-    time_ms: NDArray[np.int64], lon: NDArray[np.float64], lat: NDArray[np.float64], accuracy_m: NDArray[np.float64],
-    arrival_ms: NDArray[np.int64],
-) -> tuple[NDArray[np.void], NDArray[np.uint64]]:  # fmt: skip
-    """Take some rows of a judged batch, in order; gives the events EVENT[k] and the regions told, uint64[k, words]."""
-    words = state.memory.told.shape[1]
-    events = np.zeros(1024, EVENT)
-    told_now = np.zeros((1024, words), np.uint64)
-    used = np.zeros(2, np.int64)
+class _Fixes(NamedTuple):
+    """The columns that the step reads."""
+
+    time_ms: NDArray[np.int64]
+    lon: NDArray[np.float64]
+    lat: NDArray[np.float64]
+    accuracy_m: NDArray[np.float64]
+    arrival_ms: NDArray[np.int64]
+    tamper: NDArray[np.int8]
+    separated: NDArray[np.int8]
+    battery_pct: NDArray[np.float64]
+
+
+class _Lists(NamedTuple):
+    """A batch's verdicts: of slot `area` by row, and of other rules as lists."""
+
+    area: NDArray[np.int8]
+    hit_start: NDArray[np.int64]
+    hit_rule: NDArray[np.int32]
+    hit_verdict: NDArray[np.int8]
+
+
+def step(fences: Fences, state: State, verdicts: Verdicts, rows: NDArray[np.int64], subject: NDArray[np.int32], fixes: Accepted) -> Events:
+    """Take some rows of a judged batch, in order. The events are good until the state's next step."""
+    columns = _Fixes(*(getattr(fixes, name) for name in _Fixes._fields))
+    lists = _Lists(verdicts.area, verdicts.hit_start, verdicts.hit_rule, verdicts.hit_verdict)
+
+    def go_on(room: Room, place: int) -> int:
+        return step_rows(fences, state.memory, room.events, room.rule, room.verdict, rows, subject, columns, lists, place)  # type: ignore[no-any-return]
+
+    return run_with_room(state, fences, len(rows), go_on)
+
+
+class Room(NamedTuple):
+    """Where the step writes: events, and scratch for the verdicts of one judgement (one for each rule at most)."""
+
+    events: Events
+    rule: NDArray[np.int32]
+    verdict: NDArray[np.int8]
+
+
+def run_with_room(state: State, fences: Fences, end: int, go_on: Callable[[Room, int], int]) -> Events:
+    """Call `go_on(room, place)` until it gives `end`, making room whenever it stops before."""
+    words, rules = state.memory.pool.told.shape[1], len(fences.rule) + 1
+    room: Room | None = state.room
+    if room is None or room.events.told.shape[1] != words or len(room.rule) < rules:
+        room = Room(room_for_events(1024, words), np.zeros(rules, np.int32), np.zeros(rules, np.int8))
+    room.events.used[0] = 0
     place = 0
     while True:
-        place = step_rows(
-            fences, state.memory, rows, subject, time_ms, lon, lat, accuracy_m, arrival_ms, verdicts.area, verdicts.hit_start, verdicts.hit_rule,
-            verdicts.hit_verdict, place, events, told_now, used,
-        )  # fmt: skip
-        if place == len(rows):
-            return events[: used[0]], told_now[: used[0]]
-        events = np.concatenate([events, np.zeros_like(events)])
-        told_now = np.concatenate([told_now, np.zeros_like(told_now)])
-        state.make_room(len(events))
+        place = go_on(room, place)
+        if place == end:
+            state.room = room
+            return room.events
+        larger = room_for_events(2 * len(room.events.event), words)
+        used = room.events.used[0]
+        larger.event[:used], larger.told[:used], larger.used[0] = room.events.event[:used], room.events.told[:used], used
+        room = room._replace(events=larger)
+        state.make_room(len(larger.event))

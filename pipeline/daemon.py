@@ -89,7 +89,7 @@ def run_daemon(configuration: Configuration) -> None:
     deployment = folder.remember("deployment", configuration.deployment)
     if deployment != configuration.deployment:
         log.warning("the state folder belongs to another deployment; alerts keep its name", deployment=deployment)
-    rules = rule_set_of(fence_set)
+    rules = rule_set_of(fence_set, 1)
     warm_up(rules)
     # The demo's clock begins when records can be judged, not when the process began to load.
     clock = WallClock() if configuration.clock is None else WallClock(configuration.clock.start_ms, configuration.clock.speed)

@@ -19,14 +19,14 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from fences.problems import FencewatchError
 from pipeline.episodes import Shard
-from pipeline.items import Chunk, ClockMark, JudgedBatch, Outgoing
+from pipeline.items import Chunk, JudgedBatch, Mark, Outgoing
 from pipeline.runner import Run
 
 
 class Reader(Protocol):
     """What reads records: gives items, says when to ask again and from where a later run would go on."""
 
-    def next_items(self) -> list[Chunk | ClockMark]:
+    def next_items(self) -> list[Chunk | Mark]:
         """What there is now; raises StopIteration at the end of a recorded input."""
 
     def next_awake(self) -> datetime | None:
@@ -39,13 +39,13 @@ class Reader(Protocol):
         """Let go of files and connections."""
 
 
-class _Partition(StatefulSourcePartition[Chunk | ClockMark, Any]):
+class _Partition(StatefulSourcePartition[Chunk | Mark, Any]):
     def __init__(self, reader: Reader, run: Run) -> None:
         self._reader = reader
         self._run = run
         self._next_items = run.guard(reader.next_items)
 
-    def next_batch(self) -> Iterable[Chunk | ClockMark]:
+    def next_batch(self) -> Iterable[Chunk | Mark]:
         if self._run.stop.is_set():
             raise StopIteration
         try:
@@ -64,7 +64,7 @@ class _Partition(StatefulSourcePartition[Chunk | ClockMark, Any]):
         self._reader.close()
 
 
-class Source(FixedPartitionedSource[Chunk | ClockMark, Any]):
+class Source(FixedPartitionedSource[Chunk | Mark, Any]):
     """One partition for all that a lane reads: several would drift apart (facts of Bytewax 0.21), and one keeps their order."""
 
     def __init__(self, open_reader: Callable[[Any], Reader], run: Run) -> None:
@@ -84,7 +84,7 @@ class Source(FixedPartitionedSource[Chunk | ClockMark, Any]):
             return _Partition(IteratorReader(iter(()), lambda: resume_state), self._run)
 
 
-class ShardLogic(StatefulBatchLogic[JudgedBatch | ClockMark, Outgoing, Any]):
+class ShardLogic(StatefulBatchLogic[JudgedBatch | Mark, Outgoing, Any]):
     """A shard of episodes as Bytewax keeps it."""
 
     def __init__(self, shard: Shard, run: Run, *, saved: bool) -> None:
@@ -93,7 +93,7 @@ class ShardLogic(StatefulBatchLogic[JudgedBatch | ClockMark, Outgoing, Any]):
         self._take = run.guard(shard.take)
         self._saved = saved
 
-    def on_batch(self, values: list[JudgedBatch | ClockMark]) -> tuple[list[Outgoing], bool]:
+    def on_batch(self, values: list[JudgedBatch | Mark]) -> tuple[list[Outgoing], bool]:
         """Take the items in order; the shard is never discarded."""
         return [self._take(item) for item in values], StatefulBatchLogic.RETAIN
 
@@ -166,7 +166,7 @@ class IteratorReader:
         self._chunks = chunks
         self._position = position
 
-    def next_items(self) -> list[Chunk | ClockMark]:
+    def next_items(self) -> list[Chunk | Mark]:
         """The next chunk; StopIteration at the end."""
         return [next(self._chunks)]
 

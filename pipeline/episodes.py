@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from fences.fence_set import FenceSet
 from operators.acceptance import REASONS
 from operators.fix_batch import OPTIONAL_FIELDS
+from operators.due import bring_due, bring_mark
+from operators.events import Events
 from operators.order import CONFLICTS, CONTACTS, DUPLICATES, JUDGED, LATE
-from operators.raise_alerts import raise_alerts
+from operators.raise_alerts import Telling
 from operators.snapshot import Ids, from_snapshot, ids_of, numbering_of, to_snapshot
 from operators.state import KINDS, OPEN, State
 from operators.step import step
-from pipeline.items import ClockMark, JudgedBatch, Outgoing
+from operators.versions import change_version
+from pipeline.items import ClockMark, JudgedBatch, Mark, Outgoing, RegistryMark, Until
 from pipeline.totals import Totals
 from sinks.metrics import BatchCounts, Metrics
 
@@ -33,31 +36,47 @@ class Shard:
         """`snapshot`: what an earlier run's `snapshot` gave, also under another registry: carried over by `known_ids(numbering)`."""
         registry = fence_set.registry
         if snapshot is None:
-            self.state = State(len(registry.subject_ids), registry.region_count)
+            self.state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
         else:
             self.state = from_snapshot(snapshot, fence_set, known_ids(snapshot["numbering"]) if known_ids is not None else None)
+        self._fence_set = fence_set
         self._numbering = numbering_of(ids_of(registry))
+        self._versions_done = 0 if snapshot is None else snapshot["versions_done"]
         self._totals = totals
         self._metrics = metrics
         totals.watch(self.state)
 
-    def take(self, item: JudgedBatch | ClockMark) -> Outgoing:
-        """What an item makes: alerts of a batch, or the mark itself."""
-        if isinstance(item, ClockMark):
-            return Outgoing(marks=[item])
+    def take(self, item: JudgedBatch | Mark) -> Outgoing:
+        """What an item makes: alerts of a batch or of a mark, and the clock marks that have gone by."""
+        if not isinstance(item, JudgedBatch):
+            return self._mark(item)
         started = time.perf_counter()
         fixes, before = item.fixes, self.state.memory.count.copy()
-        events, told = step(
-            item.verdicts.fences, self.state, item.verdicts, item.rows, item.subject, fixes.time_ms, fixes.lon, fixes.lat,
-            fixes.accuracy_m, fixes.arrival_ms,
-        )  # fmt: skip
+        # The newest cells: those of last positions were made known after this batch was judged.
+        fences = item.verdicts.fences._replace(cells=item.fence_set.zone_index.cells)
+        events = step(fences, self.state, item.verdicts, item.rows, item.subject, fixes)
         if item.rejected is not None and item.ignored is not None:
             self._totals.count(item.records, item.rejected, item.ignored)
-        alerts = list(raise_alerts(item.fence_set, item.verdicts.fences, fixes, fixes.time_ms, events, told)) if len(events) else []
+        alerts = list(Telling(item.fence_set, fences, self.state).alerts(events, item.verdicts)) if events.used[0] else []
         if self._metrics is not None:
             self._metrics.stage("episodes", time.perf_counter() - started)
             self._measure(item, self.state.memory.count - before)
         return Outgoing(alerts, item.dead_letters)
+
+    def _mark(self, mark: Mark) -> Outgoing:
+        if isinstance(mark, RegistryMark):
+            alerts = list(change_version(self.state, self._fence_set, mark.fence_set, mark.time_ms))
+            self._fence_set = mark.fence_set
+            self._numbering = numbering_of(ids_of(mark.fence_set.registry))
+            self._versions_done += 1
+            return Outgoing(alerts)
+        fences = self._fence_set.fences
+        if isinstance(mark, Until):
+            events: Events | None = bring_due(fences, self.state, mark.time_ms + 1, mark.time_ms)
+        else:
+            events = bring_mark(fences, self.state, mark.time_ms)
+        alerts = list(Telling(self._fence_set, fences, self.state).alerts(events)) if events is not None else []
+        return Outgoing(alerts, marks=[mark] if isinstance(mark, ClockMark) else [])
 
     def _measure(self, item: JudgedBatch, counted: NDArray[np.int64]) -> None:
         """Tell the metrics what became of a batch (a live lane has one shard, which sees all of it)."""
@@ -74,11 +93,11 @@ class Shard:
 
     def snapshot(self) -> dict[str, Any]:
         """All that has to be saved; plain bytes and numbers."""
-        return to_snapshot(self.state, self._numbering)
+        return {**to_snapshot(self.state, self._numbering), "versions_done": self._versions_done}
 
 
 def open_by_kind(state: State) -> dict[int, int]:
     """How many episodes are open, by kind number."""
-    slot = state.memory.slot
+    slot = np.concatenate([state.memory.area, state.memory.pool.slot])
     kinds = slot["kind"][slot["state"] == OPEN]
     return dict(enumerate(np.bincount(kinds, minlength=len(KINDS)).tolist()))

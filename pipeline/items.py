@@ -39,6 +39,24 @@ class ClockMark:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistryMark:
+    """A new registry version takes effect here, at an instant (UTC milliseconds): a mark in line with the records."""
+
+    fence_set: FenceSet
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """The end of a replay's clock: what is due up to and including this instant comes now."""
+
+    time_ms: int
+
+
+Mark = ClockMark | RegistryMark | Until
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedBatch:
     """One shard's part of a judged batch: `rows` int64 are its rows of the columns; `subject` int32 is -1 of rejected ones.
 

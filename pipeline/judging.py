@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fences.fence_set import FenceSet
-from operators.acceptance import REASONS, Accepted, accept
+from operators.acceptance import BEFORE_MS, EARLIEST_MS, FUTURE, REASONS, UNKNOWN_SUBJECT, Accepted, accept
+from operators.decode.joined import part
 from operators.fix_batch import FixBatch
 from operators.judge import judge
 from operators.subject_directory import SubjectDirectory
-from pipeline.items import Chunk, ClockMark, JudgedBatch
+from pipeline.items import Chunk, JudgedBatch, Mark, RegistryMark, Until
 from sinks.dead_letters import dead_letter
 
 StageTimer = Callable[[str, float], None]
@@ -23,20 +24,26 @@ StageTimer = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A fence set with the directory of its subjects: what is swapped whole."""
+    """A fence set with the directory of its subjects: what is swapped whole. `shard` int64[n]: which shard keeps each subject."""
 
     fence_set: FenceSet
     directory: SubjectDirectory
+    shard: NDArray[np.int64]
 
 
-def rule_set_of(fence_set: FenceSet) -> RuleSet:
-    """The rule set of a compiled registry."""
-    return RuleSet(fence_set, SubjectDirectory(fence_set.registry.subject_ids))
+def rule_set_of(fence_set: FenceSet, shards: int) -> RuleSet:
+    """The rule set of a compiled registry. A subject's shard follows from his id alone: it is the same under every version."""
+    ids = fence_set.registry.subject_ids
+    hashes = [crc32(name.encode()) for name in ids] if shards > 1 else [0] * len(ids)
+    return RuleSet(fence_set, SubjectDirectory(ids), np.array(hashes, np.int64) % shards)
 
 
 @dataclass(slots=True)
 class Judging:
-    """Judges chunks under a rule set. `from_ms`, `to_ms`: records outside are left out, as if they had not been there."""
+    """Judges chunks under a rule set. `from_ms`, `to_ms`: records outside are left out, as if they had not been there.
+
+    `versions`: registry versions to come, each with the instant from which it holds (UTC milliseconds), in order.
+    """
 
     rules: RuleSet
     shards: int
@@ -45,32 +52,59 @@ class Judging:
     keep_dead_letters: bool = True
     timer: StageTimer | None = None
     pace: Callable[[FixBatch], None] | None = None
-    _shard_of: NDArray[np.int32] = field(init=False, repr=False)
+    versions: list[tuple[int, RuleSet]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        """A subject's shard goes by his id: under another registry his row is another, and his state must be found again."""
-        ids = self.rules.fence_set.registry.subject_ids if self.shards > 1 else ()
-        self._shard_of = np.array([*(zlib.crc32(name.encode()) % self.shards for name in ids), 0], np.int32)  # the last: row -1
-
-    def __call__(self, item: Chunk | ClockMark) -> list[tuple[str, JudgedBatch | ClockMark]]:
-        """The chunk's judged parts, keyed by shard; a clock mark goes to every shard."""
-        if isinstance(item, ClockMark):
-            return [(shard_key(k), item) for k in range(self.shards)]
+    def __call__(self, item: Chunk | Mark) -> list[tuple[str, JudgedBatch | Mark]]:
+        """The chunk's judged parts, keyed by shard; a mark goes to every shard."""
+        if isinstance(item, Until):
+            parts = self._change_version() if self.versions and self.versions[0][0] <= item.time_ms else []
+            return [*parts, *(self(item) if parts else self._to_all(item))]
+        if not isinstance(item, Chunk):
+            return self._to_all(item)
         started = time.perf_counter()
         batch = item.decode()
         started = self._timed("decode", started)
         if self.pace is not None:
             self.pace(batch)
             started = time.perf_counter()
+        fixes = self._accepted(item, batch)
+        out: list[tuple[str, JudgedBatch | Mark]] = []
+        while self.versions:
+            first = self._first_arriving(batch, fixes, self.versions[0][0])
+            if first == len(batch):
+                break
+            if first:
+                head = part(batch, 0, first)
+                out += self._judged(item, head, self._accepted(item, head))
+                batch = part(batch, first, len(batch))
+            out += self._change_version()
+            fixes = self._accepted(item, batch)
+        started = self._timed("accept", started)
+        out += self._judged(item, batch, fixes)
+        self._timed("judge", started)
+        return out
+
+    def _accepted(self, item: Chunk, batch: FixBatch) -> Accepted:
         policy = self.rules.fence_set.registry.policy
-        fixes = accept(
+        return accept(
             batch, self.rules.directory, future_tolerance_ms=round(policy.future_tolerance_s * 1000),
             max_accuracy_m=policy.max_accuracy_m, live=item.live,
         )  # fmt: skip
-        started = self._timed("accept", started)
-        parts = self._judged(item, batch, fixes)
-        self._timed("judge", started)
-        return parts
+
+    def _first_arriving(self, batch: FixBatch, fixes: Accepted, time_ms: int) -> int:
+        """The first record that arrives at or after an instant; one rejected as unknown or from the future counts too."""
+        received = batch.received_ms
+        arrival = np.where((received >= EARLIEST_MS) & (received < BEFORE_MS), received, batch.time_ms)
+        counts = (fixes.reason == 0) | (fixes.reason == UNKNOWN_SUBJECT) | (fixes.reason == FUTURE)
+        found = np.nonzero(counts & (arrival >= time_ms) & self._wanted(batch))[0]
+        return int(found[0]) if len(found) else len(batch)
+
+    def _change_version(self) -> list[tuple[str, JudgedBatch | Mark]]:
+        time_ms, self.rules = self.versions.pop(0)
+        return self._to_all(RegistryMark(self.rules.fence_set, time_ms))
+
+    def _to_all(self, mark: Mark) -> list[tuple[str, JudgedBatch | Mark]]:
+        return [(shard_key(k), mark) for k in range(self.shards)]
 
     def _timed(self, stage: str, started: float) -> float:
         now = time.perf_counter()
@@ -87,7 +121,7 @@ class Judging:
             wanted &= batch.time_ms < self.to_ms
         return wanted
 
-    def _judged(self, item: Chunk, batch: FixBatch, fixes: Accepted) -> list[tuple[str, JudgedBatch | ClockMark]]:
+    def _judged(self, item: Chunk, batch: FixBatch, fixes: Accepted) -> list[tuple[str, JudgedBatch | Mark]]:
         subject = np.where(fixes.reason != 0, np.int32(-1), fixes.subject)
         wanted = self._wanted(batch)
         rejects = np.nonzero((fixes.reason != 0) & wanted)[0]
@@ -100,17 +134,17 @@ class Judging:
         fence_set = self.rules.fence_set
         fences = fence_set.fences_for(fixes.lon, fixes.lat)
         verdicts = judge(fences, subject, fixes.time_ms, fixes.lon, fixes.lat, fixes.accuracy_m)
-        shard = self._shard_of[subject] if self.shards > 1 else subject
-        parts: list[tuple[str, JudgedBatch | ClockMark]] = []
+        parts: list[tuple[str, JudgedBatch | Mark]] = []
+        shard = np.where(subject >= 0, self.rules.shard[subject], -1) if self.shards > 1 else None
         for k in range(self.shards):
             rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(shard == k)[0]
             first = k == 0
-            part = JudgedBatch(
+            judged = JudgedBatch(
                 fence_set, fixes, subject, verdicts, rows, int(wanted.sum()), rejected if first else None,
                 fixes.ignored if first else None, letters if first else (), item.feed or item.source,
             )  # fmt: skip
             if first or len(rows):
-                parts.append((shard_key(k), part))
+                parts.append((shard_key(k), judged))
         return parts
 
 

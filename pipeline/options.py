@@ -53,6 +53,15 @@ def time_option(text: str | None, option: str) -> int | None:
     return to_ms(text)
 
 
+def registry_at_option(text: str) -> tuple[int, Path]:
+    """Instant (UTC milliseconds) and directory of a `TIME=DIR`. Raises typer.BadParameter."""
+    time, equals, directory = text.partition("=")
+    time_ms = time_option(time, "--registry-at") if equals and directory else None
+    if time_ms is None:
+        raise typer.BadParameter(
+            f"{text!r}: write a time, =, a directory: 2026-03-02T08:00:00Z=registry-2", param_hint="--registry-at"
+        )
+    return time_ms, Path(directory)
 def format_option(text: str) -> str:
     """`--format`. Raises typer.BadParameter."""
     from pipeline.sources.formats import FORMATS  # noqa: PLC0415 - likewise

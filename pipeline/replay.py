@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from pipeline.embedded_redis import EmbeddedRedis
 from pipeline.engine import IteratorReader, ShardLogic, Sink, Source
 from pipeline.episodes import Shard
 from pipeline.flow import build_flow
+from pipeline.items import Chunk, Mark, Until
 from pipeline.judging import Judging, rule_set_of
 from pipeline.pace import Pace
 from pipeline.progress import ReplayProgress
 from pipeline.runner import Run
 from pipeline.sources.files import FileOptions, FileStream, Position
+from pipeline.saved_state import versions_done
 from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
 from sinks.alert_files import alert_file
@@ -53,6 +56,7 @@ class ReplayOptions:
     workers: int = 1
     state: Path | None = None
     give_up_after_s: float = 30.0
+    until_ms: int | None = None
 
 
 class OutputError(FencewatchError):
@@ -67,37 +71,43 @@ class Replayed:
     stopped: bool
 
 
-def run_replay(options: ReplayOptions, fence_set: FenceSet) -> Replayed:
-    """Replay. Raises FencewatchError: an input that cannot be read, a state folder in use, alerts that could not be delivered."""
+def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tuple[int, FenceSet]] = ()) -> Replayed:
+    """Replay; `later`: registry versions with the instants from which they hold (UTC milliseconds).
+
+    Raises FencewatchError: an input that cannot be read, a state folder in use, alerts that could not be delivered."""
     folder = StateFolder(options.state) if options.state is not None else None
     deployment = options.deployment or f"replay-{secrets.token_hex(4)}"
     shards = options.workers
     goes_on = folder is not None and folder.used
     if folder is not None:
         deployment = folder.remember("deployment", deployment)
-        folder.keep_ids(fence_set.registry)
+        for known in (fence_set, *(version for _, version in later)):
+            folder.keep_ids(known.registry)
         # Which shard keeps a subject depends on their number: with a state folder it stays that of the first run.
         shards = int(folder.remember("shards", str(shards)))
     totals, run = Totals(), Run()
     if options.pace is not None:
         options.pace.stop = run.stop
+    versions = sorted(later, key=lambda version: version[0])
+    done = versions_done(options.state) if folder is not None else 0
+    current = versions[done - 1][1] if done else fence_set
     judging = Judging(
-        rule_set_of(fence_set),
-        shards,
-        options.from_ms,
-        options.to_ms,
-        keep_dead_letters=options.dead_letters is not None,
-        pace=options.pace,
-    )
+        rule_set_of(current, shards), shards, options.from_ms, options.to_ms,
+        keep_dead_letters=options.dead_letters is not None, pace=options.pace,
+        versions=[(time_ms, rule_set_of(version, shards)) for time_ms, version in versions[done:]],
+    )  # fmt: skip
     streams: list[FileStream] = []
 
     def open_reader(position: Position | None) -> IteratorReader:
         streams.append(FileStream(options.files, options.reading, position, run.stop))
-        return IteratorReader(iter(streams[-1]), lambda: streams[-1].position)
+        items: Iterator[Chunk | Mark] = iter(streams[-1])
+        if options.until_ms is not None:
+            items = chain(items, [Until(options.until_ms)])
+        return IteratorReader(items, lambda: streams[-1].position)
 
     def build_shard(snapshot: Any) -> ShardLogic:  # noqa: ANN401 - Bytewax's form
         ids_of = folder.ids if folder is not None else None
-        return ShardLogic(Shard(fence_set, totals, snapshot, ids_of), run, saved=folder is not None)
+        return ShardLogic(Shard(current, totals, snapshot, ids_of), run, saved=folder is not None)
 
     with _redis_url(options.redis) as url:
         delivery = _delivery(options, deployment, totals, url, run, resume=goes_on)

@@ -8,8 +8,19 @@ from typing import Annotated
 import orjson
 import typer
 
-from pipeline.options import Columns, Files, Form, Subject, columns_option, format_option, outputs_option, redis_option, time_option
-from pipeline.options import UnwritableError
+from pipeline.options import (
+    Columns,
+    Files,
+    Form,
+    Subject,
+    UnwritableError,
+    columns_option,
+    format_option,
+    outputs_option,
+    redis_option,
+    registry_at_option,
+    time_option,
+)
 from pipeline.pace import SMALL_BATCH, Pace
 from sinks.redis_names import REPLAY_PREFIX
 
@@ -40,6 +51,8 @@ def replay(
     batch: Annotated[int | None, typer.Option(help="Records a batch.", min=1, max=1_000_000)] = None,
     workers: Annotated[int, typer.Option(help="Worker threads.", min=1, max=64)] = 1,
     state: Annotated[Path | None, typer.Option(help="Keep position and state here, and go on from there.", metavar="DIR")] = None,
+    until: Annotated[str | None, typer.Option(help="The clock at the end: what is due by then is brought.", metavar="TIME")] = None,
+    registry_at: Annotated[list[str] | None, typer.Option(help="The registry becomes DIR at TIME; may be repeated.", metavar="TIME=DIR")] = None,
     give_up_after_s: Annotated[float, typer.Option(help="How long to wait for a Redis that is away.", min=0)] = 30.0,
 ) -> None:
     """Judge recorded tracks: alerts to Redis or files, a report of what was counted.
@@ -76,8 +89,10 @@ def replay(
         workers=workers,
         state=state,
         give_up_after_s=give_up_after_s,
+        until_ms=time_option(until, "--until"),
     )
-    replayed = run_replay(options, load_fence_set(registry))
+    later = [(time_ms, load_fence_set(directory)) for time_ms, directory in map(registry_at_option, registry_at or [])]
+    replayed = run_replay(options, load_fence_set(registry), later)
     closing_table(replayed.report, stopped=replayed.stopped)
     if report is not None:
         try:

@@ -95,3 +95,12 @@ def _snapshots(store: Path) -> tuple[str, list[dict[str, Any]]]:
     when = datetime.fromisoformat(saved).replace(tzinfo=UTC)
     snapshots = [pickle.loads(blob) for _, blob in newest.values()]  # noqa: S301 - our own store
     return rfc3339(round(when.timestamp() * 1000)), snapshots
+
+
+def versions_done(state: Path) -> int:
+    """How many registry versions had taken effect in the saved state of a replay; 0 where nothing was saved."""
+    try:
+        _, snapshots = _snapshots(state / "recovery")
+    except NoStateError:
+        return 0
+    return max(int(snapshot["versions_done"]) for snapshot in snapshots)

@@ -22,6 +22,7 @@ class Totals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._states: list[State] = []
+        self._ids: set[int] = set()
         self.fixes_read = 0
         self.rejected = np.zeros(len(REASONS), np.int64)
         self.ignored = np.zeros(len(OPTIONAL_FIELDS), np.int64)
@@ -40,9 +41,13 @@ class Totals:
             self.ignored += ignored
 
     def told(self, alerts: list[Alert]) -> None:
-        """These alerts were handed to the sinks."""
+        """These alerts were handed to the sinks; an id counts once."""
         with self._lock:
             for alert in alerts:
+                number = int(alert.id, 16)
+                if number in self._ids:
+                    continue
+                self._ids.add(number)
                 self.alerts[alert.kind][alert.change] += 1
 
     def by_state(self) -> NDArray[np.int64]:

@@ -16,6 +16,7 @@ from fences.registry import FORBID
 from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
 from operators.distance import opening_m
+from operators.due import bring_due, bring_mark
 from operators.fix_batch import FixBatch
 from operators.state import State
 from operators.step import step
@@ -68,12 +69,11 @@ def _arrow() -> bytes:
 
 
 def _step(rules: RuleSet, item: JudgedBatch) -> None:
-    registry, fixes = rules.fence_set.registry, item.fixes
-    state = State(len(registry.subject_ids), registry.region_count)
-    step(
-        item.verdicts.fences, state, item.verdicts, np.empty(0, np.int64), item.subject, fixes.time_ms, fixes.lon, fixes.lat,
-        fixes.accuracy_m, fixes.arrival_ms,
-    )  # fmt: skip
+    registry = rules.fence_set.registry
+    state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
+    step(item.verdicts.fences, state, item.verdicts, np.empty(0, np.int64), item.subject, item.fixes)
+    bring_due(item.verdicts.fences, state, 0, 0)
+    bring_mark(item.verdicts.fences, state, 1)
 
 
 def _measure(fences: Fences) -> None:

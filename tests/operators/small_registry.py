@@ -20,7 +20,7 @@ from operators.acceptance import Accepted
 from operators.alert import Alert
 from operators.fix_batch import OPTIONAL_FIELDS
 from operators.judge import Verdicts, judge
-from operators.raise_alerts import raise_alerts
+from operators.raise_alerts import Telling
 from operators.state import State
 from operators.step import step
 from tests.strategies.registries import Plan
@@ -98,7 +98,7 @@ def accepted(fences: FenceSet, fixes: list[Fix]) -> Accepted:
 
 def new_state(fences: FenceSet) -> State:
     """The empty memory of all subjects."""
-    return State(len(fences.registry.subject_ids), fences.region_count)
+    return State(len(fences.registry.subject_ids), fences.registry.area_ids[: fences.region_count])
 
 
 def judged(fences: FenceSet, fixes: Accepted) -> Verdicts:
@@ -126,10 +126,9 @@ def run(fences: FenceSet, state: State, fixes: list[Fix], batch: int | None = No
         part = accepted(fences, fixes[begin : begin + size])
         verdicts = judged(fences, part)
         rows = np.arange(len(part.subject), dtype=np.int64)
-        events, told = step(
-            verdicts.fences, state, verdicts, rows, part.subject, part.time_ms, part.lon, part.lat, part.accuracy_m, part.arrival_ms
-        )
-        alerts += raise_alerts(fences, verdicts.fences, part, part.time_ms, events, told)
+        fences_now = fences.fences
+        events = step(fences_now, state, verdicts, rows, part.subject, part)
+        alerts += Telling(fences, fences_now, state).alerts(events, verdicts)
     return alerts
 
 

@@ -159,6 +159,7 @@ def test_many_regions(tmp_path: Path) -> None:
     fences = compiled_plan(tmp_path, replace(plan, subjects=({"id": "p", "home_region": "r149"},)))
     state = new_state(fences)
     alerts = run(fences, state, track("p", *[(i + 0.5, 30.5) for i in range(140)], (3, 3), (3, 3)), 7)
+    alerts = [alert for alert in alerts if alert.slot == "area"]  # the way home is too far for a minute
     assert [a.change for a in alerts] == ["opened"] + ["moved"] * 140 + ["cleared"]
     assert alerts[-1].regions == (*(f"r{i:03d}" for i in range(140)), "r149", "west")
-    assert state.memory.told.shape[1] == 3
+    assert state.memory.pool.told.shape[1] == 3

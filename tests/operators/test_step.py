@@ -259,7 +259,7 @@ def test_more_events_than_the_first_arrays_hold(tmp_path: Path) -> None:
     at_once, one_by_one = run(fences, state, fixes), run(fences, small, fixes, 37)
     assert len(at_once) > 3000
     assert at_once == one_by_one
-    assert state.memory.head[OPEN_EPISODES] == small.memory.head[OPEN_EPISODES]
+    assert state.memory.pool.head[OPEN_EPISODES] == small.memory.pool.head[OPEN_EPISODES]
 
 
 @given(seed=st.integers(0, 2**32 - 1), batch=st.integers(1, 50))
@@ -278,7 +278,7 @@ def test_batches_and_the_order_of_subjects_do_not_matter(seed: int, batch: int, 
         assert np.array_equal(states[0].memory.row["last_ms"], other.memory.row["last_ms"])
         assert np.array_equal(states[0].memory.row["area_state"], other.memory.row["area_state"])
         assert np.array_equal(states[0].memory.count, other.memory.count)
-        assert states[0].memory.head[OPEN_EPISODES] == other.memory.head[OPEN_EPISODES]
+        assert states[0].memory.pool.head[OPEN_EPISODES] == other.memory.pool.head[OPEN_EPISODES]
 
 
 def test_pools_do_not_grow_with_the_number_of_episodes(tmp_path: Path) -> None:
@@ -286,8 +286,8 @@ def test_pools_do_not_grow_with_the_number_of_episodes(tmp_path: Path) -> None:
     fences = many_people(tmp_path, 3)
     state = new_state(fences)
     run(fences, state, restless(np.random.default_rng(3), 3, 40), 10)
-    used = state.memory.head[:4].copy()
+    used = state.memory.pool.head[:4].copy()
     later = [Fix(fix.subject, fix.t + 3600 * 24, fix.at, fix.accuracy_m) for fix in restless(np.random.default_rng(3), 3, 900)]
     run(fences, state, later, 1000)
-    assert state.memory.head[0] <= used[0] + 6
-    assert state.memory.head[2] <= used[2] + 6
+    assert state.memory.pool.head[0] <= used[0] + 6
+    assert state.memory.pool.head[2] <= used[2] + 6

@@ -1,0 +1,72 @@
+"""What the clock brings: deadlines and edges of subjects of whom no record comes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fences.activity import NEVER
+from fences.compiled import compiled
+from fences.fence_set import Fences
+from operators.contact import bring_deadlines, deadline
+from operators.edges import bring_edges, last_position
+from operators.events import Events, has_room
+from operators.fix_batch import ABSENT_MS
+from operators.state import NEXT_DUE, State
+from operators.step import run_with_room
+
+_DEADLINES = 4
+
+
+@compiled
+def _sweep(fences, memory, events, scratch_rule, scratch_verdict, begin, deadlines_before_ms, edges_upto_ms):  # type: ignore[no-untyped-def]
+    pool, long_ms = memory.pool, fences.limits[0].silent_long_after_ms
+    for s in range(begin, len(memory.row)):
+        row = memory.row[s]
+        if row.arrival_ms == ABSENT_MS:
+            continue
+        if row.arrival_ms + row.silent_after_ms < deadlines_before_ms:
+            if not has_room(pool, events, _DEADLINES):
+                return s
+            occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, np.int64(0))
+            bring_deadlines(pool, events, row, long_ms, deadlines_before_ms, occasion)
+        if row.next_edge_ms <= edges_upto_ms and not bring_edges(
+            fences, memory, events, scratch_rule, scratch_verdict, s, edges_upto_ms
+        ):
+            return s
+    return len(memory.row)
+
+
+@compiled
+def _next_due(pool, rows, silent_long_after_ms, grace_ms):  # type: ignore[no-untyped-def]
+    """The least instant at which anything can be due."""
+    least = NEVER
+    for s in range(len(rows)):
+        row = rows[s]
+        if row.arrival_ms != ABSENT_MS:
+            if row.next_edge_ms < NEVER - grace_ms:
+                least = min(least, row.next_edge_ms + grace_ms)
+            if row.arrival_ms + row.silent_after_ms < least:
+                least = min(least, deadline(pool, row, silent_long_after_ms))
+    return least
+
+
+def bring_due(fences: Fences, state: State, deadlines_before_ms: int, edges_upto_ms: int) -> Events:
+    """Deadlines earlier than one instant, and edges up to and including another, of all subjects heard of."""
+    return run_with_room(
+        state, fences, len(state.memory.row),
+        lambda room, place: _sweep(
+            fences, state.memory, room.events, room.rule, room.verdict, place, deadlines_before_ms, edges_upto_ms
+        ),
+    )  # fmt: skip
+
+
+def bring_mark(fences: Fences, state: State, mark_ms: int) -> Events | None:
+    """What a clock mark brings: deadlines at once, edges after their grace. None, and nothing touched, where nothing can be due."""
+    if mark_ms <= state.memory.pool.head[NEXT_DUE]:
+        return None
+    grace_ms = int(fences.limits[0]["edge_grace_ms"])
+    events = bring_due(fences, state, mark_ms, mark_ms - grace_ms)
+    state.memory.pool.head[NEXT_DUE] = np.int64(
+        _next_due(state.memory.pool, state.memory.row, int(fences.limits[0]["silent_long_after_ms"]), grace_ms)
+    )
+    return events

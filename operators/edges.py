@@ -1,0 +1,150 @@
+"""J5, J7 and J8: the instants at which the active rules of a subject change, and the judgement at them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fences.activity import NEVER, is_active, next_change
+from fences.compiled import compiled
+from operators.events import Occasion, has_room
+from operators.fix_batch import ABSENT_MS
+from operators.judge import BREACH, FINE, NOT_JUDGED, judge_area_alone, judge_position, region_at
+from operators.slot_machine import slots_from
+from operators.standing import end_rules, step_area, step_rules
+from operators.state import CALM, LEFT_AREA, OVERSTAY
+
+_SPARE = 8
+
+
+@compiled
+def next_edge(subjects, profiles, bindings, rules, timed_start, timed_rule, calendar, subject, after_ms):  # type: ignore[no-untyped-def]
+    """When the active rules of a subject may change next, after an instant; never later than they do. `NEVER` where never."""
+    bound = subjects[subject]
+    profile = profiles[bound.profile]
+    best = NEVER
+    own = bound.allow + bound.forbid + bound.require
+    for k in range(own + profile.allow + profile.forbid + profile.require):
+        b = bindings[bound.at + k if k < own else profile.at + k - own]
+        best = min(best, next_change(calendar, b.from_ms, b.until_ms, b.schedule, bound.zone, after_ms))
+    for k in range(timed_start[bound.profile], timed_start[bound.profile + 1]):
+        r = rules[timed_rule[k]]
+        best = min(best, next_change(calendar, r.from_ms, r.until_ms, r.schedule, bound.zone, after_ms))
+    return best
+
+
+@compiled
+def _changes(calendar, r, zone, time_ms):  # type: ignore[no-untyped-def]
+    now = is_active(calendar, r.from_ms, r.until_ms, r.schedule, zone, time_ms)
+    return now != is_active(calendar, r.from_ms, r.until_ms, r.schedule, zone, time_ms - 1)
+
+
+@compiled
+def is_edge(subjects, profiles, bindings, rules, timed_start, timed_rule, calendar, subject, time_ms):  # type: ignore[no-untyped-def]
+    """Whether the set of active rules at an instant differs from just before."""
+    bound = subjects[subject]
+    profile = profiles[bound.profile]
+    own = bound.allow + bound.forbid + bound.require
+    for k in range(own + profile.allow + profile.forbid + profile.require):
+        if _changes(calendar, bindings[bound.at + k if k < own else profile.at + k - own], bound.zone, time_ms):
+            return True
+    for k in range(timed_start[bound.profile], timed_start[bound.profile + 1]):
+        if _changes(calendar, rules[timed_rule[k]], bound.zone, time_ms):
+            return True
+    return False
+
+
+@compiled
+def set_next_edge(fences, row, subject):  # type: ignore[no-untyped-def]
+    """Seek the next edge after those that were brought."""
+    row.next_edge_ms = next_edge(
+        fences.subject, fences.profile, fences.binding, fences.rule, fences.timed_start, fences.timed_rule, fences.calendar, subject,
+        row.edges_done_ms,
+    )  # fmt: skip
+
+
+@compiled
+def area_policy(subjects, profiles, bindings, policies, calendar, subject, time_ms):  # type: ignore[no-untyped-def]
+    """J5: confirmation, clearing and level of slot `area`: the largest, and the gravest, over the active allow rules."""
+    confirm_fixes, confirm_ms, clear_fixes, level = np.int64(0), np.int64(0), np.int64(0), np.int64(255)
+    bound = subjects[subject]
+    profile = profiles[bound.profile]
+    for k in range(bound.allow + profile.allow):
+        b = bindings[bound.at + k if k < bound.allow else profile.at + k - bound.allow]
+        if is_active(calendar, b.from_ms, b.until_ms, b.schedule, bound.zone, time_ms):
+            policy = policies[b.policy]
+            confirm_fixes, confirm_ms = max(confirm_fixes, np.int64(policy.confirm_fixes)), max(confirm_ms, policy.confirm_ms)
+            clear_fixes, level = max(clear_fixes, np.int64(policy.clear_fixes)), min(level, np.int64(policy.level))
+    if level == 255:
+        policy = policies[len(policies) - 3]
+        return np.int64(policy.confirm_fixes), policy.confirm_ms, np.int64(policy.clear_fixes), np.int64(policy.level)
+    return confirm_fixes, confirm_ms, clear_fixes, level
+
+
+@compiled
+def judged_area(fences, pool, events, row, slot, verdict, occasion, at_edge):  # type: ignore[no-untyped-def]
+    """Slot `area` takes a verdict; its kind is fixed at the onset.
+
+    J8: `overstay` where the allow rules that were active at his last fine fix would have made this judgement fine.
+    """
+    kind = LEFT_AREA
+    if verdict == BREACH and slot.state == CALM and row.fine_ms != ABSENT_MS:
+        then = judge_area_alone(fences, occasion.subject, row.fine_ms, occasion.lon, occasion.lat, occasion.accuracy_m)
+        kind = OVERSTAY if then == FINE else LEFT_AREA
+    confirm_fixes, confirm_ms, clear_fixes, level = area_policy(
+        fences.subject, fences.profile, fences.binding, fences.policy, fences.calendar, occasion.subject, occasion.time_ms
+    )
+    step_area(pool, events, row, slot, verdict, kind, confirm_fixes, confirm_ms, clear_fixes, level, occasion, at_edge)
+
+
+@compiled
+def last_position(subjects, shapes, cells, region_rank, row, subject, time_ms):  # type: ignore[no-untyped-def]
+    """The occasion of an edge or a deadline: no record, the last in-order position."""
+    found = region_at(shapes, cells, region_rank, row.pos_lon, row.pos_lat)
+    home = np.int64(subjects[subject].home)
+    return Occasion(time_ms, row.pos_lon, row.pos_lat, row.pos_accuracy_m, ABSENT_MS, np.int64(-1), subject, home, found)
+
+
+@compiled
+def bring_edge(fences, memory, events, scratch_rule, scratch_verdict, subject, time_ms):  # type: ignore[no-untyped-def]
+    """Judge a subject at an edge, where his last position is young enough; slots of ended rules end whatever its age.
+
+    False where there was no room, and nothing was done.
+    """
+    row, pool = memory.row[subject], memory.pool
+    zone = fences.subject[subject].zone
+    occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, subject, time_ms)
+    young = row.pos_ms != ABSENT_MS and time_ms - row.pos_ms <= fences.limits[0].max_position_age_ms
+    hits, verdict = np.int64(0), NOT_JUDGED
+    if young:
+        verdict, hits = judge_position(
+            fences, subject, time_ms, row.pos_lon, row.pos_lat, row.pos_accuracy_m, scratch_rule, scratch_verdict
+        )
+    if not has_room(pool, events, slots_from(pool, row.first_slot) + hits + _SPARE):
+        return False
+    end_rules(fences.calendar, fences.rule, pool, events, row, zone, occasion)
+    if young:
+        # A verdict that the last judgement already had changes nothing: one position counts once.
+        if verdict != NOT_JUDGED and verdict != row.area_last:  # noqa: PLR1714 - of two types
+            judged_area(fences, pool, events, row, memory.area[subject], verdict, occasion, True)
+        step_rules(fences.rule, fences.policy, pool, events, row, scratch_rule, scratch_verdict, np.int64(0), hits, occasion, True)
+        row.edge_judged_ms = time_ms
+    return True
+
+
+@compiled
+def bring_edges(fences, memory, events, scratch_rule, scratch_verdict, subject, upto_ms):  # type: ignore[no-untyped-def]
+    """The edges not brought yet, up to and including an instant, in order. False where room ran out before one of them."""
+    row = memory.row[subject]
+    while row.next_edge_ms <= upto_ms:
+        edge_ms = np.int64(row.next_edge_ms)
+        real = is_edge(
+            fences.subject, fences.profile, fences.binding, fences.rule, fences.timed_start, fences.timed_rule, fences.calendar,
+            subject, edge_ms,
+        )  # fmt: skip
+        if real and not bring_edge(fences, memory, events, scratch_rule, scratch_verdict, subject, edge_ms):
+            return False
+        row.edges_done_ms = edge_ms
+        set_next_edge(fences, row, subject)
+    row.edges_done_ms = max(row.edges_done_ms, upto_ms)
+    return True
+
