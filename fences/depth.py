@@ -1,6 +1,6 @@
 """Which forbidden areas nobody can ever be judged to be in: those nowhere as deep as a usual position is uncertain.
 
-J3 asks for a depth of `accuracy_factor * accuracy_m`; `USUAL_ACCURACY_M` is what a position indoors has (facts of the field: 30 m).
+J3 (docs/contract.md) asks for a depth of `accuracy_factor * accuracy_m`; `USUAL_ACCURACY_M` is how uncertain a position is indoors.
 """
 
 from __future__ import annotations

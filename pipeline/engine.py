@@ -65,7 +65,7 @@ class _Partition(StatefulSourcePartition[Chunk | Mark, Any]):
 
 
 class Source(FixedPartitionedSource[Chunk | Mark, Any]):
-    """One partition for all that a lane reads: several would drift apart (facts of Bytewax 0.21), and one keeps their order."""
+    """One partition for all that a lane reads: Bytewax 0.21 lets several drift apart, and one keeps their order."""
 
     def __init__(self, open_reader: Callable[[Any], Reader], run: Run) -> None:
         """`open_reader(position)` opens the input at a position, None for its beginning."""
