@@ -6,7 +6,7 @@ import gzip
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,14 @@ class Position:
     """How far a stream of files was read: number of the file, and in it the next byte (of lines) or row (of other forms).
 
     `begun`: the files read so far, the one in hand the last of them; by these a later run sees whether it is the same stream.
+    `ended`: it was read to its end. A later run looks there again all the same: the file may have grown.
     """
 
     file: int = 0
     at: int = 0
     row: int = 0
     begun: tuple[str, ...] = ()
+    ended: bool = False
 
 
 @dataclass(slots=True)
@@ -69,7 +71,10 @@ class FileStream:
     def __init__(
         self, files: list[str], options: FileOptions, start: Position | None = None, stop: threading.Event | None = None
     ) -> None:
-        """`start`: where an earlier run ended; `stop` ends the waiting for a pipe. Raises UnreadableError for other files than those."""
+        """`start`: where an earlier run ended; `stop` ends the waiting for a pipe.
+
+        Raises UnreadableError where these are other files than the earlier run's.
+        """
         self.files = files
         self.options = options
         self._same = [_same_always(name) for name in files]
@@ -77,7 +82,7 @@ class FileStream:
         self.position = self._go_on(start) if start is not None else Position()
         sizes = [Path(name).stat().st_size if _is_file(name) else 0 for name in files]
         self._before = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
-        self.progress = Progress(self._before[min(self.position.file, len(files))], sum(sizes))
+        self.progress = Progress(self._before[self.position.file], sum(sizes))
 
     def __iter__(self) -> Iterator[Chunk]:
         """The chunks from the position on, until `stop` where a pipe has nothing more to give.
@@ -89,16 +94,16 @@ class FileStream:
             name = self.files[number]
             self.progress.file = name
             start = first if number == first.file else Position(number)
-            begun = tuple(self._same[: number + 1])
+            here = replace(start, begun=tuple(self._same[: number + 1]), ended=False)
             try:
                 for chunk, at, row in self._chunks(name, number, start):
-                    self.position = Position(number, at, row, begun)
+                    self.position = here = replace(here, at=at, row=row)
                     yield chunk
             except Stopped:
                 return
             except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
                 raise UnreadableError(f"{name}: cannot be read: {str(error).rstrip('.')}.") from error
-            self.position = Position(number + 1, begun=begun)
+            self.position = replace(here, ended=True)
             self.progress.done_bytes = self._before[number + 1]
 
     def _go_on(self, start: Position) -> Position:
@@ -106,12 +111,12 @@ class FileStream:
         begun = list(start.begun)
         if self._same[: len(begun)] == begun:
             return start
-        if start.file == len(begun) and not set(begun) & set(self._same):
+        if start.ended and not set(begun) & set(self._same):
             # All that was begun is read to its end, and these are others: the stream goes on with them.
             return Position()
         raise UnreadableError(
-            f"the state was saved in or behind {begun[-1]}, and the files named now do not begin with the {len(begun):,} read till then; "
-            "name those first, in the same order, or other files alone once these are read to the end."
+            f"the state was saved in or behind {begun[-1]}, and the files named now do not begin with the {len(begun):,} read "
+            "till then; name those first, in the same order, or other files alone once these are read to the end."
         )
 
     def _chunks(self, name: str, number: int, start: Position) -> Iterator[tuple[Chunk, int, int]]:

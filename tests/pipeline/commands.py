@@ -65,7 +65,7 @@ def fencewatch(*arguments: object, stdin: bytes = b"") -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - those of Popen
     """A command as a process of its own."""
     environment = {**os.environ, "COLUMNS": "200"}
     return subprocess.Popen([*COMMAND, *map(str, arguments)], cwd=ROOT, env=environment, **options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.pipeline.short_day import short_day  # noqa: F401 - fixtures are found where conftest.py has their names
 from tests.pipeline.world_folder import WorldFolder
 
 
