@@ -66,6 +66,13 @@ class WorldFolder:
             WRITERS[form](self.fixes(order), path)
         return path
 
+    def parts_file(self) -> Path:
+        """A Parquet file of all fixes, written part by part: for worlds that would fill the memory."""
+        path = self.folder / "parts.parquet"
+        if not path.exists():
+            write_parquet(self.world.parts(), path)
+        return path
+
     def foreign(self, form: Form) -> tuple[Path, Path]:
         """The fixes in the form of another program, and the same as JSON lines that say no more than it carries."""
         theirs, ours = self.folder / (form if form != "traccar" else "traccar.json"), self.folder / f"{form}.jsonl"

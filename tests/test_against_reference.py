@@ -1,0 +1,134 @@
+"""The whole path held to the reference: random registries and tracks through the real dataflow make the alerts of plain Python.
+
+Each example also draws how the records are cut into files and batches and how many workers take them. FENCEWATCH_EXAMPLES=n draws
+that many examples.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import strategies as st
+
+from fences.fence_set import FenceSet
+from fences.load import load_registry
+from tests.pipeline.world_folder import Outcome, replay
+from tests.strategies import Judged, Scenario, is_basic, scenarios, settle
+
+EXAMPLES = int(os.environ.get("FENCEWATCH_EXAMPLES", "120"))
+COUNTS = ("fixes_read", "fixes_judged", "contacts", "late", "duplicates", "conflicts")
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How the same records are taken: places at which a new file begins, records a batch, workers, batches before each stop."""
+
+    files: tuple[int, ...]
+    batch: int
+    workers: int
+    stops: tuple[int, ...] = ()
+
+
+cuts = st.builds(
+    Cut,
+    files=st.lists(st.integers(0, 60), max_size=3).map(lambda places: tuple(sorted(places))),
+    batch=st.sampled_from([1, 2, 3, 7, 50, 16384]),
+    workers=st.sampled_from([1, 1, 1, 2, 3]),
+)
+stopped_cuts = st.builds(
+    Cut,
+    files=st.lists(st.integers(0, 60), max_size=2).map(lambda places: tuple(sorted(places))),
+    batch=st.sampled_from([1, 2, 5]),
+    workers=st.sampled_from([1, 1, 2]),
+    stops=st.lists(st.integers(1, 12), min_size=1, max_size=3).map(tuple),
+)
+
+
+def write(lines: list[bytes], cut: Cut, folder: Path) -> list[Path]:
+    """The lines in one or several files; the last line of a file has no line feed."""
+    files = []
+    for number, (begin, end) in enumerate(pairwise([0, *cut.files, max(len(lines), *cut.files, 0)])):
+        files.append(folder / f"{number}.jsonl")
+        files[-1].write_bytes(b"\n".join(lines[begin:end]))
+    return files
+
+
+def run(judged: Judged, cut: Cut, folder: Path) -> Outcome:
+    """The real dataflow over the records of an example."""
+    fence_set = FenceSet(load_registry(judged.registry)[0])
+    files, out = write(judged.lines, cut, folder), folder / "alerts.jsonl"
+    state = folder / "state" if cut.stops else None
+    for stop_after in cut.stops:
+        replay(fence_set, files, out, batch=cut.batch, workers=cut.workers, state=state, stop_after=stop_after)
+    return replay(fence_set, files, out, batch=cut.batch, workers=cut.workers, state=state)
+
+
+def comparable(alert: dict[str, Any]) -> dict[str, Any]:
+    """What two right judges agree on to the letter."""
+    data = {key: value for key, value in alert["data"].items() if key not in ("distance_m", "rules_version")}
+    return {**alert, "source": None, "data": data}
+
+
+def assert_same_alerts(got: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """Equal as sets by id, distances within what the contract grants."""
+    ours, theirs = ({alert["id"]: alert for alert in alerts} for alerts in (got, expected))
+    assert len(theirs) == len(expected)
+    assert {name: comparable(alert) for name, alert in ours.items()} == {name: comparable(alert) for name, alert in theirs.items()}
+    for name, alert in theirs.items():
+        told_m, true_m = ours[name]["data"]["distance_m"], alert["data"]["distance_m"]
+        assert (told_m is None) == (true_m is None)
+        assert true_m is None or told_m == pytest.approx(true_m, rel=0.005, abs=0.5)
+
+
+def assert_same_report(got: dict[str, Any], expected: dict[str, Any]) -> None:
+    """The counts, those of alerts without noughts, and the percentiles of gaps."""
+    assert [got[name] for name in COUNTS] == [expected[name] for name in COUNTS]
+    assert got["rejected"] == expected["rejected"]
+    assert got["fields_ignored"] == expected["fields_ignored"]
+    assert counted(got) == counted(expected)
+    for name, gap in expected["gaps_s"].items():
+        assert got["gaps_s"][name] == (gap if gap is None else pytest.approx(gap, rel=0.01, abs=0.001))
+
+
+def counted(report: dict[str, Any]) -> dict[tuple[str, str], int]:
+    """Alerts by kind and change."""
+    return {(kind, what): n for kind, changes in report["alerts"].items() for what, n in changes.items() if n}
+
+
+many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+fewer = settings(many, max_examples=EXAMPLES // 3)
+
+
+@many
+@given(scenario=scenarios("basic"), cut=cuts)
+def test_random_replays(scenario: Scenario, cut: Cut) -> None:
+    """Alerts and counts of the reference.
+
+    Areas with holes and parts, overlapping, circles; zones of groups and of everyone; points on borders and one unit beside them;
+    late, doubled, contradictory and broken records.
+    """
+    with TemporaryDirectory() as folder:
+        judged = settle(scenario, Path(folder))
+        assume(is_basic(judged))
+        event(f"{min(len(judged.alerts), 10)} alerts")
+        outcome = run(judged, cut, Path(folder))
+        assert_same_alerts(outcome.alerts, judged.alerts)
+        assert_same_report(outcome.report, judged.report)
+
+
+@fewer
+@given(scenario=scenarios("basic"), cut=stopped_cuts)
+def test_random_replays_that_are_stopped_and_continued(scenario: Scenario, cut: Cut) -> None:
+    """The same alerts, each once, though the run was told to stop after some batches, several times."""
+    with TemporaryDirectory() as folder:
+        judged = settle(scenario, Path(folder))
+        assume(is_basic(judged) and judged.alerts)
+        outcome = run(judged, cut, Path(folder))
+        assert_same_alerts(outcome.alerts, judged.alerts)
