@@ -86,8 +86,12 @@ def main() -> None:
                 at = rng.uniform(-0.1, 0.1, (SUBJECTS, 2)) + 0.5 * rng.choice((-1, 1), (SUBJECTS, 2)) * out_of[:, None]
                 xy = centre[subject] + at[subject] + rng.normal(0, 1e-4, (n, 2))
                 path = Path(folder) / f"{share}-{order}.parquet"
-                names = pa.DictionaryArray.from_arrays(pa.array(subject.astype(np.int32)), pa.array(registry.subject_ids)).cast(pa.string())
-                pq.write_table(pa.table({"subject": names, "time": t, "lon": xy[:, 0], "lat": xy[:, 1]}), path, use_dictionary=False)
+                names = pa.DictionaryArray.from_arrays(pa.array(subject.astype(np.int32)), pa.array(registry.subject_ids)).cast(
+                    pa.string()
+                )
+                pq.write_table(
+                    pa.table({"subject": names, "time": t, "lon": xy[:, 0], "lat": xy[:, 1]}), path, use_dictionary=False
+                )
                 for batch in BATCHES:
                     for shards in SHARDS:
                         runs = [_run(path, fence_set, directory, batch, shards) for _ in range(3)]
@@ -96,7 +100,9 @@ def main() -> None:
                         print(f"{share:5.0%}  {order:8}{batch:6} {shards:5}  |   {text} {cost.sum():5.0f}", flush=True)
 
 
-def accepted(n: int, t: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], accuracy: NDArray[np.float64]) -> Accepted:
+def accepted(
+    n: int, t: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64], accuracy: NDArray[np.float64]
+) -> Accepted:
     """Columns as acceptance would make them."""
     nothing, silent = np.full(n, np.nan), np.full(n, -1, np.int8)
     return Accepted(

@@ -34,7 +34,9 @@ CHANGE = record_type([("at_ms", "i8"), ("offset_ms", "i8"), ("local_ms", "i8")])
 """From `at_ms` (UTC) on, local time is UTC + `offset_ms`; `local_ms` is the least local time that the change touches."""
 SPAN = record_type([("from_ms", "i8"), ("to_ms", "i8"), ("days", "i8")])
 """A span in milliseconds of the local day on which it starts (`to_ms` is above `from_ms`); bit 0 of `days` is Monday."""
-SCHEDULE = record_type([("span_at", "i4"), ("span_end", "i4"), ("except_at", "i4"), ("except_end", "i4"), ("zone", "i4"), ("spare", "i4")])
+SCHEDULE = record_type(
+    [("span_at", "i4"), ("span_end", "i4"), ("except_at", "i4"), ("except_end", "i4"), ("zone", "i4"), ("spare", "i4")]
+)
 """A schedule's spans and excepted dates, and its own time zone (-1: the subject's)."""
 
 
@@ -98,7 +100,7 @@ def _changes(zone: str) -> tuple[tuple[int, int, int], ...]:
 
 
 @compiled
-def _last_change(change, low, high, time_ms, local):  # type: ignore[no-untyped-def]
+def _last_change(change: NDArray[np.void], low: int, high: int, time_ms: int, local: bool) -> int:
     """The last change in [low, high) not after a time, UTC or (`local`) local; the first one is before everything."""
     while high - low > 1:
         middle = (low + high) >> 1
@@ -110,7 +112,7 @@ def _last_change(change, low, high, time_ms, local):  # type: ignore[no-untyped-
 
 
 @compiled
-def _instant(calendar, zone, local_ms, second):  # type: ignore[no-untyped-def]
+def _instant(calendar: Calendar, zone: int, local_ms: int, second: bool) -> int:
     """The instant of a local time; `second`: of a repeated one the second."""
     first = calendar.zone_start[zone]
     k = _last_change(calendar.change, first, calendar.zone_start[zone + 1], local_ms, True)
@@ -127,7 +129,7 @@ def _instant(calendar, zone, local_ms, second):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _starts_on(calendar, schedule, span, day):  # type: ignore[no-untyped-def]
+def _starts_on(calendar: Calendar, schedule: int, span: int, day: int) -> bool:
     """Whether a span starts on a local date (days since 1970-01-01, a Thursday)."""
     if not calendar.span[span].days >> ((day + 3) % 7) & 1:
         return False
@@ -138,7 +140,7 @@ def _starts_on(calendar, schedule, span, day):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def schedule_covers(calendar, schedule, zone, time_ms):  # type: ignore[no-untyped-def]
+def schedule_covers(calendar: Calendar, schedule: int, zone: int, time_ms: int) -> bool:
     """Whether a span of a schedule covers an instant; `zone` is the subject's, where the schedule has none of its own."""
     if calendar.schedule[schedule].zone >= 0:
         zone = calendar.schedule[schedule].zone
@@ -161,13 +163,13 @@ def schedule_covers(calendar, schedule, zone, time_ms):  # type: ignore[no-untyp
 
 
 @inlined
-def is_active(calendar, from_ms, until_ms, schedule, zone, time_ms):  # type: ignore[no-untyped-def]
+def is_active(calendar: Calendar, from_ms: int, until_ms: int, schedule: int, zone: int, time_ms: int) -> bool:
     """J1: whether a rule is active at an instant; `schedule` -1 for none."""
     return from_ms <= time_ms < until_ms and (schedule < 0 or schedule_covers(calendar, schedule, zone, time_ms))
 
 
 @compiled
-def _schedule_changes(calendar, schedule, zone, after_ms):  # type: ignore[no-untyped-def]
+def _schedule_changes(calendar: Calendar, schedule: int, zone: int, after_ms: int) -> int:
     """The first instant after `after_ms` at which a schedule begins or ceases to cover; where there is none soon, when to look again."""
     if calendar.schedule[schedule].zone >= 0:
         zone = calendar.schedule[schedule].zone
@@ -192,7 +194,7 @@ def _schedule_changes(calendar, schedule, zone, after_ms):  # type: ignore[no-un
 
 
 @compiled
-def next_change(calendar, from_ms, until_ms, schedule, zone, after_ms):  # type: ignore[no-untyped-def]
+def next_change(calendar: Calendar, from_ms: int, until_ms: int, schedule: int, zone: int, after_ms: int) -> int:
     """The first instant after `after_ms` at which a rule's being active may change, `NEVER` where it never does.
 
     Never later than the first change; where a schedule has none for long it is an instant at which to look again.

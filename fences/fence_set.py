@@ -23,14 +23,27 @@ from fences.zone_index import Cells, ZoneIndex
 
 BINDING = record_type([("from_ms", "i8"), ("until_ms", "i8"), ("area", "i4"), ("rule", "i4"), ("policy", "i4"), ("schedule", "i4")])
 """One area of one rule, as it binds somebody; `policy` is a row of `Fences.policy`, `schedule` -1 for none."""
-BOUND = record_type([("at", "i8"), ("allow", "i4"), ("forbid", "i4"), ("require", "i4"), ("profile", "i4"), ("home", "i4"), ("zone", "i2"), ("has_allow", "i2")])
+BOUND = record_type(
+    [
+        ("at", "i8"),
+        ("allow", "i4"),
+        ("forbid", "i4"),
+        ("require", "i4"),
+        ("profile", "i4"),
+        ("home", "i4"),
+        ("zone", "i2"),
+        ("has_allow", "i2"),
+    ]
+)
 """A subject (or a profile): his bindings begin at `at`, first those of allow rules, then forbid, then require, by rule number.
 
 `zone` is the number of his time zone, that of his home region (0: UTC)."""
 POLICY = record_type(
     [("tolerance_m", "f8"), ("accuracy_factor", "f8"), ("confirm_ms", "i8"), ("confirm_fixes", "i4"), ("clear_fixes", "i4"), ("level", "i4")],
 )  # fmt: skip
-RULE = record_type([("from_ms", "i8"), ("until_ms", "i8"), ("policy", "i4"), ("effect", "i4"), ("everyone", "i4"), ("schedule", "i4")])
+RULE = record_type(
+    [("from_ms", "i8"), ("until_ms", "i8"), ("policy", "i4"), ("effect", "i4"), ("everyone", "i4"), ("schedule", "i4")]
+)
 
 
 LIMITS = record_type(
@@ -171,7 +184,10 @@ def _policies(rules: RulePolicy, sections: RulePolicy) -> tuple[NDArray[np.void]
 
 def _calendar(registry: Registry) -> tuple[list[str], Calendar, NDArray[np.int32]]:
     """Time zones (UTC first), the calendar, and each rule's schedule in it; equal schedules are one."""
-    zones = ["UTC", *dict.fromkeys(name for name in (*registry.region_timezones, *registry.rule_timezones) if name not in (None, "UTC"))]
+    zones = [
+        "UTC",
+        *dict.fromkeys(name for name in (*registry.region_timezones, *registry.rule_timezones) if name not in (None, "UTC")),
+    ]
     known: dict[tuple[Schedule, int], int] = {}
     schedule_of = np.full(len(registry.rule_ids), -1, np.int32)
     for rule, (schedule, zone) in enumerate(zip(registry.rule_schedules, registry.rule_timezones, strict=True)):
@@ -189,7 +205,9 @@ def _silent_after_ms(registry: Registry) -> NDArray[np.int64]:
 def _limits(policy: Policy) -> NDArray[np.void]:
     out = np.zeros(1, LIMITS)
     for name in LIMITS.names or ():
-        out[name] = round(getattr(policy, name.removesuffix("_ms") + "_s") * 1000) if name.endswith("_ms") else getattr(policy, name)
+        out[name] = (
+            round(getattr(policy, name.removesuffix("_ms") + "_s") * 1000) if name.endswith("_ms") else getattr(policy, name)
+        )
     return out
 
 
@@ -249,7 +267,9 @@ def _profiles(registry: Registry, rule_groups: Lists) -> tuple[NDArray[np.int32]
     return profile_of, Lists(np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64), np.concatenate(lists))
 
 
-def _counted(n: int, owner: NDArray[np.int64], effect: NDArray[np.int64], profile: NDArray[np.int32], home: NDArray[np.int32]) -> NDArray[np.void]:
+def _counted(
+    n: int, owner: NDArray[np.int64], effect: NDArray[np.int64], profile: NDArray[np.int32], home: NDArray[np.int32]
+) -> NDArray[np.void]:
     """BOUND rows of n owners whose bindings stand sorted by owner and effect."""
     table = np.zeros(n, BOUND)
     for name, value in (("allow", ALLOW), ("forbid", FORBID), ("require", REQUIRE)):
@@ -276,7 +296,9 @@ def _profile_bindings(
                 rules.append(r)
     place, areas = _with_areas(registry, np.array(rules, np.int64))
     owner, which = np.array(owners, np.int64)[place], np.array(rules, np.int64)[place]
-    return _counted(n, owner, rule["effect"][which].astype(np.int64), np.zeros(n, np.int32), np.zeros(n, np.int32)), _bind(rule, which, areas)
+    return _counted(n, owner, rule["effect"][which].astype(np.int64), np.zeros(n, np.int32), np.zeros(n, np.int32)), _bind(
+        rule, which, areas
+    )
 
 
 def _own_bindings(

@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from fences.activity import NEVER
-from fences.compiled import compiled, inlined
-from operators.events import RETURNED, Occasion, tell_cleared, tell_opened
+from fences.compiled import Record, compiled, inlined
+from operators.events import RETURNED, Events, Occasion, tell_cleared, tell_opened
 from operators.fix_batch import ABSENT_MS
 from operators.slot_machine import give_slot_back, take_slot
 from operators.state import (
-    BATTERY_CRITICAL, BATTERY_LOW, FIRST_FLAG, IMPLAUSIBLE, NO_POSITION, OPEN, OPEN_EPISODES, SILENT, SILENT_LONG, STALE,
+    BATTERY_CRITICAL,
+    BATTERY_LOW,
+    FIRST_FLAG,
+    IMPLAUSIBLE,
+    NO_POSITION,
+    OPEN,
+    OPEN_EPISODES,
+    SILENT,
+    SILENT_LONG,
+    STALE,
+    Pool,
 )  # fmt: skip
 
 RED, YELLOW, INFO = 0, 1, 2
@@ -18,20 +28,20 @@ BOTH_SILENCES = (1 << (SILENT - FIRST_FLAG)) | (1 << (SILENT_LONG - FIRST_FLAG))
 
 
 @inlined
-def is_open(row, kind):  # type: ignore[no-untyped-def]
+def is_open(row: Record, kind: int) -> bool:
     """Whether a slot that is no rule's is open."""
     return row.flags >> (kind - FIRST_FLAG) & 1 != 0
 
 
 @compiled
-def _level(kind):  # type: ignore[no-untyped-def]
+def _level(kind: int) -> int:
     if kind == BATTERY_LOW:
         return INFO
     return YELLOW if kind in (SILENT, NO_POSITION, STALE, IMPLAUSIBLE, BATTERY_CRITICAL) else RED
 
 
 @compiled
-def open_flag(pool, events, row, kind, occasion):  # type: ignore[no-untyped-def]
+def open_flag(pool: Pool, events: Events, row: Record, kind: int, occasion: Occasion) -> None:
     """Open an episode of a slot that is no rule's: onset and time are one."""
     at = take_slot(pool, -kind)
     slot = pool.slot[at]
@@ -44,7 +54,7 @@ def open_flag(pool, events, row, kind, occasion):  # type: ignore[no-untyped-def
 
 
 @compiled
-def clear_flag(pool, events, reason, row, kind, occasion):  # type: ignore[no-untyped-def]
+def clear_flag(pool: Pool, events: Events, reason: int, row: Record, kind: int, occasion: Occasion) -> None:
     """Clear the open episode of a slot that is no rule's."""
     before, at = np.int64(-1), np.int64(row.first_flag)
     while pool.slot[at].rule != -kind:
@@ -60,7 +70,7 @@ def clear_flag(pool, events, reason, row, kind, occasion):  # type: ignore[no-un
 
 
 @compiled
-def deadline(pool, row, silent_long_after_ms):  # type: ignore[no-untyped-def]
+def deadline(pool: Pool, row: Record, silent_long_after_ms: int) -> int:
     """When the next silence is due if nothing arrives; `NEVER` where both are open or he was never heard of."""
     if row.arrival_ms == ABSENT_MS or is_open(row, SILENT_LONG):
         return NEVER
@@ -73,7 +83,7 @@ def deadline(pool, row, silent_long_after_ms):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def bring_deadlines(pool, events, row, silent_long_after_ms, before_ms, occasion):  # type: ignore[no-untyped-def]
+def bring_deadlines(pool: Pool, events: Events, row: Record, silent_long_after_ms: int, before_ms: int, occasion: Occasion) -> None:
     """Open what nothing arrived for, at deadlines earlier than an instant; `occasion` gives the last position."""
     due_ms = deadline(pool, row, silent_long_after_ms)
     while due_ms < before_ms:
@@ -83,7 +93,7 @@ def bring_deadlines(pool, events, row, silent_long_after_ms, before_ms, occasion
 
 
 @inlined
-def at_time(occasion, time_ms, received_ms):  # type: ignore[no-untyped-def]
+def at_time(occasion: Occasion, time_ms: int, received_ms: int) -> Occasion:
     """The same position at another time."""
     return Occasion(
         time_ms, occasion.lon, occasion.lat, occasion.accuracy_m, received_ms, occasion.row, occasion.subject, occasion.home,
@@ -92,7 +102,7 @@ def at_time(occasion, time_ms, received_ms):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def hear(pool, events, row, occasion):  # type: ignore[no-untyped-def]
+def hear(pool: Pool, events: Events, row: Record, occasion: Occasion) -> None:
     """A record has arrived: it clears both silences."""
     for kind in (SILENT, SILENT_LONG):
         if is_open(row, kind):
@@ -100,14 +110,14 @@ def hear(pool, events, row, occasion):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def out_of_order(pool, events, row, occasion):  # type: ignore[no-untyped-def]
+def out_of_order(pool: Pool, events: Events, row: Record, occasion: Occasion) -> None:
     """`stale`: a late, doubled or contradictory record, long after the last in-order one arrived."""
     if not is_open(row, STALE) and occasion.time_ms - row.in_order_arrival_ms >= row.silent_after_ms:
         open_flag(pool, events, row, STALE, occasion)
 
 
 @compiled
-def position_lost(pool, events, row, no_position_after_ms, occasion):  # type: ignore[no-untyped-def]
+def position_lost(pool: Pool, events: Events, row: Record, no_position_after_ms: int, occasion: Occasion) -> None:
     """`no_position`: an in-order record without one, long after the last one with (or the first record)."""
     since_ms = row.first_ms if row.pos_ms == ABSENT_MS else row.pos_ms
     if not is_open(row, NO_POSITION) and occasion.time_ms - since_ms >= no_position_after_ms:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 
-from fences.compiled import compiled, inlined
+from fences.compiled import Record, compiled, inlined
 from fences.metres import METRES_PER_DEGREE_MAX, apart_m
 from operators.contact import clear_flag, is_open, open_flag
-from operators.events import RETURNED
+from operators.events import RETURNED, Events, Occasion
 from operators.fix_batch import ABSENT_MS
-from operators.state import BATTERY_CRITICAL, BATTERY_LOW, IMPLAUSIBLE, SEPARATED, TAMPER
+from operators.state import BATTERY_CRITICAL, BATTERY_LOW, IMPLAUSIBLE, SEPARATED, TAMPER, Pool
 
 BATTERY_HYSTERESIS_PCT = 5.0
 ASSUMED_ACCURACY_M = 30.0
 
 
 @compiled
-def _take(pool, events, row, kind, opens, clears, occasion):  # type: ignore[no-untyped-def]
+def _take(pool: Pool, events: Events, row: Record, kind: int, opens: bool, clears: bool, occasion: Occasion) -> None:
     opened = is_open(row, kind)
     if opens and not opened:
         open_flag(pool, events, row, kind, occasion)
@@ -25,7 +25,9 @@ def _take(pool, events, row, kind, opens, clears, occasion):  # type: ignore[no-
 
 
 @compiled
-def device_flags(pool, events, row, limits, tamper, separated, battery_pct, occasion):  # type: ignore[no-untyped-def]
+def device_flags(
+    pool: Pool, events: Events, row: Record, limits: Record, tamper: int, separated: int, battery_pct: float, occasion: Occasion
+) -> None:
     """J11: the first in-order true opens, the first explicit false clears; -1 says nothing. Battery: at or below, 5 above."""
     _take(pool, events, row, TAMPER, tamper == 1, tamper == 0, occasion)
     _take(pool, events, row, SEPARATED, separated == 1, separated == 0, occasion)
@@ -39,13 +41,13 @@ def device_flags(pool, events, row, limits, tamper, separated, battery_pct, occa
 
 
 @inlined
-def surely_plausible(row, lon, lat, min_jump_m):  # type: ignore[no-untyped-def]
+def surely_plausible(row: Record, lon: float, lat: float, min_jump_m: float) -> bool:
     """Whether two positions are so near that they cannot be a jump, by degrees alone; also where there was none before."""
     return not (abs(lon - row.pos_lon) + abs(lat - row.pos_lat)) * METRES_PER_DEGREE_MAX >= min_jump_m
 
 
 @compiled
-def movement(pool, events, row, limits, occasion):  # type: ignore[no-untyped-def]
+def movement(pool: Pool, events: Events, row: Record, limits: Record, occasion: Occasion) -> None:
     """J12: a jump too far for the time since the fix before opens `implausible`, the next plausible fix clears it."""
     if row.pos_ms == ABSENT_MS:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fences.activity import NEVER
 from fences.compiled import compiled
@@ -11,14 +12,23 @@ from operators.contact import bring_deadlines, deadline
 from operators.edges import bring_edges, last_position
 from operators.events import Events, has_room
 from operators.fix_batch import ABSENT_MS
-from operators.state import NEXT_DUE, State
+from operators.state import NEXT_DUE, Memory, Pool, State
 from operators.step import run_with_room
 
 _DEADLINES = 4
 
 
 @compiled
-def _sweep(fences, memory, events, scratch_rule, scratch_verdict, begin, deadlines_before_ms, edges_upto_ms):  # type: ignore[no-untyped-def]
+def _sweep(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    begin: int,
+    deadlines_before_ms: int,
+    edges_upto_ms: int,
+) -> int:
     pool, long_ms = memory.pool, fences.limits[0].silent_long_after_ms
     for s in range(begin, len(memory.row)):
         row = memory.row[s]
@@ -37,7 +47,7 @@ def _sweep(fences, memory, events, scratch_rule, scratch_verdict, begin, deadlin
 
 
 @compiled
-def _next_due(pool, rows, silent_long_after_ms, grace_ms):  # type: ignore[no-untyped-def]
+def _next_due(pool: Pool, rows: NDArray[np.void], silent_long_after_ms: int, grace_ms: int) -> int:
     """The least instant at which anything can be due."""
     least = NEVER
     for s in range(len(rows)):

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fences.activity import NEVER, is_active, next_change
-from fences.compiled import compiled
-from operators.events import Occasion, has_room
+from fences.activity import NEVER, Calendar, is_active, next_change
+from fences.compiled import Record, compiled
+from fences.fence_set import Fences
+from fences.shapes import Shapes
+from fences.zone_index import Cells
+from operators.events import Events, Occasion, has_room
 from operators.fix_batch import ABSENT_MS
 from operators.judge import BREACH, FINE, NOT_JUDGED, judge_area_alone, judge_position, region_at
 from operators.slot_machine import slots_from
 from operators.standing import end_rules, step_area, step_rules
-from operators.state import CALM, LEFT_AREA, OVERSTAY
+from operators.state import CALM, LEFT_AREA, OVERSTAY, Memory, Pool
 
 _SPARE = 8
 
 
 @compiled
-def next_edge(subjects, profiles, bindings, rules, timed_start, timed_rule, calendar, subject, after_ms):  # type: ignore[no-untyped-def]
+def next_edge(
+    subjects: NDArray[np.void],
+    profiles: NDArray[np.void],
+    bindings: NDArray[np.void],
+    rules: NDArray[np.void],
+    timed_start: NDArray[np.int64],
+    timed_rule: NDArray[np.int32],
+    calendar: Calendar,
+    subject: int,
+    after_ms: int,
+) -> int:
     """When the active rules of a subject may change next, after an instant; never later than they do. `NEVER` where never."""
     bound = subjects[subject]
     profile = profiles[bound.profile]
@@ -33,13 +47,23 @@ def next_edge(subjects, profiles, bindings, rules, timed_start, timed_rule, cale
 
 
 @compiled
-def _changes(calendar, r, zone, time_ms):  # type: ignore[no-untyped-def]
+def _changes(calendar: Calendar, r: Record, zone: int, time_ms: int) -> bool:
     now = is_active(calendar, r.from_ms, r.until_ms, r.schedule, zone, time_ms)
     return now != is_active(calendar, r.from_ms, r.until_ms, r.schedule, zone, time_ms - 1)
 
 
 @compiled
-def is_edge(subjects, profiles, bindings, rules, timed_start, timed_rule, calendar, subject, time_ms):  # type: ignore[no-untyped-def]
+def is_edge(
+    subjects: NDArray[np.void],
+    profiles: NDArray[np.void],
+    bindings: NDArray[np.void],
+    rules: NDArray[np.void],
+    timed_start: NDArray[np.int64],
+    timed_rule: NDArray[np.int32],
+    calendar: Calendar,
+    subject: int,
+    time_ms: int,
+) -> bool:
     """Whether the set of active rules at an instant differs from just before."""
     bound = subjects[subject]
     profile = profiles[bound.profile]
@@ -54,7 +78,7 @@ def is_edge(subjects, profiles, bindings, rules, timed_start, timed_rule, calend
 
 
 @compiled
-def set_next_edge(fences, row, subject):  # type: ignore[no-untyped-def]
+def set_next_edge(fences: Fences, row: Record, subject: int) -> None:
     """Seek the next edge after those that were brought."""
     row.next_edge_ms = next_edge(
         fences.subject, fences.profile, fences.binding, fences.rule, fences.timed_start, fences.timed_rule, fences.calendar, subject,
@@ -63,7 +87,15 @@ def set_next_edge(fences, row, subject):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def area_policy(subjects, profiles, bindings, policies, calendar, subject, time_ms):  # type: ignore[no-untyped-def]
+def area_policy(
+    subjects: NDArray[np.void],
+    profiles: NDArray[np.void],
+    bindings: NDArray[np.void],
+    policies: NDArray[np.void],
+    calendar: Calendar,
+    subject: int,
+    time_ms: int,
+) -> tuple[int, int, int, int]:
     """J5: confirmation, clearing and level of slot `area`: the largest, and the gravest, over the active allow rules."""
     confirm_fixes, confirm_ms, clear_fixes, level = np.int64(0), np.int64(0), np.int64(0), np.int64(255)
     bound = subjects[subject]
@@ -81,7 +113,9 @@ def area_policy(subjects, profiles, bindings, policies, calendar, subject, time_
 
 
 @compiled
-def judged_area(fences, pool, events, row, slot, verdict, occasion, at_edge):  # type: ignore[no-untyped-def]
+def judged_area(
+    fences: Fences, pool: Pool, events: Events, row: Record, slot: Record, verdict: int, occasion: Occasion, at_edge: bool
+) -> None:
     """Slot `area` takes a verdict; its kind is fixed at the onset.
 
     J8: `overstay` where the allow rules that were active at his last fine fix would have made this judgement fine.
@@ -97,7 +131,15 @@ def judged_area(fences, pool, events, row, slot, verdict, occasion, at_edge):  #
 
 
 @compiled
-def last_position(subjects, shapes, cells, region_rank, row, subject, time_ms):  # type: ignore[no-untyped-def]
+def last_position(
+    subjects: NDArray[np.void],
+    shapes: Shapes,
+    cells: Cells,
+    region_rank: NDArray[np.int32],
+    row: Record,
+    subject: int,
+    time_ms: int,
+) -> Occasion:
     """The occasion of an edge or a deadline: no record, the last in-order position."""
     found = region_at(shapes, cells, region_rank, row.pos_lon, row.pos_lat)
     home = np.int64(subjects[subject].home)
@@ -105,7 +147,15 @@ def last_position(subjects, shapes, cells, region_rank, row, subject, time_ms): 
 
 
 @compiled
-def bring_edge(fences, memory, events, scratch_rule, scratch_verdict, subject, time_ms):  # type: ignore[no-untyped-def]
+def bring_edge(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    subject: int,
+    time_ms: int,
+) -> bool:
     """Judge a subject at an edge, where his last position is young enough; slots of ended rules end whatever its age.
 
     False where there was no room, and nothing was done.
@@ -132,7 +182,15 @@ def bring_edge(fences, memory, events, scratch_rule, scratch_verdict, subject, t
 
 
 @compiled
-def bring_edges(fences, memory, events, scratch_rule, scratch_verdict, subject, upto_ms):  # type: ignore[no-untyped-def]
+def bring_edges(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    subject: int,
+    upto_ms: int,
+) -> bool:
     """The edges not brought yet, up to and including an instant, in order. False where room ran out before one of them."""
     row = memory.row[subject]
     while row.next_edge_ms <= upto_ms:
@@ -147,4 +205,3 @@ def bring_edges(fences, memory, events, scratch_rule, scratch_verdict, subject, 
         set_next_edge(fences, row, subject)
     row.edges_done_ms = max(row.edges_done_ms, upto_ms)
     return True
-

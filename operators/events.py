@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fences.compiled import compiled, record_type
-from operators.state import FREE_TOLD, USED_SLOTS, USED_TOLD
+from fences.compiled import Record, compiled, record_type
+from operators.state import FREE_TOLD, USED_SLOTS, USED_TOLD, Pool
 
 EVENT = record_type(
     [
@@ -60,7 +60,7 @@ def room_for_events(rows: int, words: int) -> Events:
 
 
 @compiled
-def has_room(pool, events, needed):  # type: ignore[no-untyped-def]
+def has_room(pool: Pool, events: Events, needed: int) -> bool:
     """Whether so many events, slots and told regions can be had."""
     return (
         events.used[0] + needed <= len(events.event)
@@ -70,7 +70,7 @@ def has_room(pool, events, needed):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _take_told(pool):  # type: ignore[no-untyped-def]
+def _take_told(pool: Pool) -> int:
     at = pool.head[FREE_TOLD]
     if at >= 0:
         pool.head[FREE_TOLD] = np.int64(pool.told[at, 0]) - 1
@@ -83,7 +83,7 @@ def _take_told(pool):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def let_go_told(pool, slot):  # type: ignore[no-untyped-def]
+def let_go_told(pool: Pool, slot: Record) -> None:
     """Give back the row of told regions of an episode that has ended."""
     at = np.int64(slot.told)
     pool.told[at, 0] = np.uint64(pool.head[FREE_TOLD] + 1)
@@ -92,7 +92,7 @@ def let_go_told(pool, slot):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _tell(pool, slot, region):  # type: ignore[no-untyped-def]
+def _tell(pool: Pool, slot: Record, region: int) -> bool:
     """Note that a region (-1: none) was told; whether that is new."""
     if region < 0:
         return False
@@ -104,7 +104,7 @@ def _tell(pool, slot, region):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def write(pool, events, what, reason, slot, rule, occasion):  # type: ignore[no-untyped-def]
+def write(pool: Pool, events: Events, what: int, reason: int, slot: Record, rule: int, occasion: Occasion) -> None:
     """Write down one event, with the regions that its slot has told."""
     used = events.used[0]
     event = events.event[used]
@@ -118,7 +118,7 @@ def write(pool, events, what, reason, slot, rule, occasion):  # type: ignore[no-
 
 
 @compiled
-def tell_opened(pool, events, slot, rule, occasion):  # type: ignore[no-untyped-def]
+def tell_opened(pool: Pool, events: Events, slot: Record, rule: int, occasion: Occasion) -> None:
     """An opening goes to home region and found region."""
     slot.told = _take_told(pool)
     _tell(pool, slot, occasion.home)
@@ -127,14 +127,14 @@ def tell_opened(pool, events, slot, rule, occasion):  # type: ignore[no-untyped-
 
 
 @compiled
-def tell_moved(pool, events, slot, rule, occasion):  # type: ignore[no-untyped-def]
+def tell_moved(pool: Pool, events: Events, slot: Record, rule: int, occasion: Occasion) -> None:
     """A fix in a region not told yet, while an episode stays open, goes to all regions told so far and the new one."""
     if _tell(pool, slot, occasion.found):
         write(pool, events, MOVED, NO_REASON, slot, rule, occasion)
 
 
 @compiled
-def tell_cleared(pool, events, reason, slot, rule, occasion):  # type: ignore[no-untyped-def]
+def tell_cleared(pool: Pool, events: Events, reason: int, slot: Record, rule: int, occasion: Occasion) -> None:
     """A clear goes to every region that its episode has told, and home."""
     _tell(pool, slot, occasion.home)
     write(pool, events, CLEARED, reason, slot, rule, occasion)

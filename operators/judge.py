@@ -9,20 +9,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from fences.compiled import compiled, inlined
 from numpy.typing import NDArray
 
 from fences.activity import is_active
+from fences.compiled import Record, compiled, inlined
 from fences.fence_set import Fences
-from fences.shapes import EDGE, OUTSIDE, border_within_m, cell_code, covers, surely_farther_m
-from fences.zone_index import cell_key, find_cell
+from fences.shapes import EDGE, OUTSIDE, Shapes, border_within_m, cell_code, covers, surely_farther_m
+from fences.zone_index import Cells, cell_key, find_cell
 
 FINE, UNCERTAIN, BREACH, NOT_JUDGED = 0, 1, 2, 3
 _RAD = math.pi / 180.0
 
 
 @inlined
-def _near(fences, binding, x, y, accuracy_m, cos_lat):  # type: ignore[no-untyped-def]
+def _near(fences: Fences, binding: Record, x: float, y: float, accuracy_m: float, cos_lat: float) -> int:
     """J2 for one area: covered or within the tolerance, else within tolerance and accuracy, else a breach."""
     shapes, area = fences.shapes, binding.area
     code = cell_code(shapes, area, x, y)
@@ -41,7 +41,9 @@ def _near(fences, binding, x, y, accuracy_m, cos_lat):  # type: ignore[no-untype
 
 
 @inlined
-def _near_any(fences, at, count, zone, time_ms, x, y, accuracy_m, cos_lat):  # type: ignore[no-untyped-def]
+def _near_any(
+    fences: Fences, at: int, count: int, zone: int, time_ms: int, x: float, y: float, accuracy_m: float, cos_lat: float
+) -> int:
     """The best verdict over some bindings that are active; a breach where none is."""
     best = BREACH
     for i in range(at, at + count):
@@ -55,7 +57,7 @@ def _near_any(fences, at, count, zone, time_ms, x, y, accuracy_m, cos_lat):  # t
 
 
 @inlined
-def judge_area(fences, subject, time_ms, x, y, accuracy_m, cos_lat):  # type: ignore[no-untyped-def]
+def judge_area(fences: Fences, subject: int, time_ms: int, x: float, y: float, accuracy_m: float, cos_lat: float) -> int:
     """J2: the verdict of slot `area`. `subject` is his row; `accuracy_m` 0 where missing."""
     bound = fences.subject[subject]
     if not bound.has_allow:
@@ -68,7 +70,7 @@ def judge_area(fences, subject, time_ms, x, y, accuracy_m, cos_lat):  # type: ig
 
 
 @inlined
-def _inside(fences, binding, x, y, accuracy_m):  # type: ignore[no-untyped-def]
+def _inside(fences: Fences, binding: Record, x: float, y: float, accuracy_m: float) -> int:
     """J3 for one area: covered deeply enough is a breach, covered at all uncertain, else fine."""
     shapes, area = fences.shapes, binding.area
     code = cell_code(shapes, area, x, y)
@@ -81,7 +83,7 @@ def _inside(fences, binding, x, y, accuracy_m):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def binds_profile(fences, rule, profile):  # type: ignore[no-untyped-def]
+def binds_profile(fences: Fences, rule: int, profile: int) -> bool:
     """Whether a rule binds a profile through everyone or one of its groups."""
     if fences.rule[rule].everyone:
         return True
@@ -99,7 +101,7 @@ def binds_profile(fences, rule, profile):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _note(rules, verdicts, first, used, rule, verdict):  # type: ignore[no-untyped-def]
+def _note(rules: NDArray[np.int32], verdicts: NDArray[np.int8], first: int, used: int, rule: int, verdict: int) -> int:
     """Enter a verdict of a rule among those of this row; the graver one stays. Gives the number used, -1 where there is no room."""
     for i in range(first, used):
         if rules[i] == rule:
@@ -113,7 +115,21 @@ def _note(rules, verdicts, first, used, rule, verdict):  # type: ignore[no-untyp
 
 
 @compiled
-def _judge_require(fences, at, count, zone, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used):  # type: ignore[no-untyped-def]
+def _judge_require(
+    fences: Fences,
+    at: int,
+    count: int,
+    zone: int,
+    time_ms: int,
+    x: float,
+    y: float,
+    accuracy_m: float,
+    cos_lat: float,
+    rules: NDArray[np.int32],
+    verdicts: NDArray[np.int8],
+    first: int,
+    used: int,
+) -> int:
     """J4 over the require bindings of a subject or profile, which stand rule by rule."""
     i = at
     while i < at + count:
@@ -134,7 +150,18 @@ def _judge_require(fences, at, count, zone, time_ms, x, y, accuracy_m, cos_lat, 
 
 
 @inlined
-def judge_rules(fences, subject, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first):  # type: ignore[no-untyped-def]
+def judge_rules(
+    fences: Fences,
+    subject: int,
+    time_ms: int,
+    x: float,
+    y: float,
+    accuracy_m: float,
+    cos_lat: float,
+    rules: NDArray[np.int32],
+    verdicts: NDArray[np.int8],
+    first: int,
+) -> int:
     """J3 and J4: the verdicts, other than fine, of the forbid and require rules that bind a subject.
 
     They are entered into `rules` (int32) and `verdicts` (int8) from place `first` on. Gives the place after the last, or -1 where
@@ -178,7 +205,7 @@ def judge_rules(fences, subject, time_ms, x, y, accuracy_m, cos_lat, rules, verd
 
 
 @inlined
-def region_of(shapes, cells, region_rank, x, y):  # type: ignore[no-untyped-def]
+def region_of(shapes: Shapes, cells: Cells, region_rank: NDArray[np.int32], x: float, y: float) -> int:
     """Number of the region that covers a point, of several the one of the least id; -1 where none does."""
     key = cell_key(cells, x, y)
     best = np.int64(-1)
@@ -193,13 +220,22 @@ def region_of(shapes, cells, region_rank, x, y):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def region_at(shapes, cells, region_rank, x, y):  # type: ignore[no-untyped-def]
+def region_at(shapes: Shapes, cells: Cells, region_rank: NDArray[np.int32], x: float, y: float) -> int:
     """`region_of`, not pasted into its caller."""
     return region_of(shapes, cells, region_rank, x, y)
 
 
 @compiled
-def judge_position(fences, subject, time_ms, x, y, accuracy_m, rules, verdicts):  # type: ignore[no-untyped-def]
+def judge_position(
+    fences: Fences,
+    subject: int,
+    time_ms: int,
+    x: float,
+    y: float,
+    accuracy_m: float,
+    rules: NDArray[np.int32],
+    verdicts: NDArray[np.int8],
+) -> tuple[int, int]:
     """Both judgements of one position: the verdict of slot `area`, and how many other rules are not fine (see `judge_rules`).
 
     A missing accuracy (NaN) is 0. `rules` and `verdicts` must have room for all rules.
@@ -211,7 +247,7 @@ def judge_position(fences, subject, time_ms, x, y, accuracy_m, rules, verdicts):
 
 
 @compiled
-def judge_area_alone(fences, subject, time_ms, x, y, accuracy_m):  # type: ignore[no-untyped-def]
+def judge_area_alone(fences: Fences, subject: int, time_ms: int, x: float, y: float, accuracy_m: float) -> int:
     """The verdict of slot `area` for one position; a missing accuracy (NaN) is 0."""
     return judge_area(fences, subject, time_ms, x, y, 0.0 if math.isnan(accuracy_m) else accuracy_m, math.cos(y * _RAD))
 
@@ -221,7 +257,14 @@ BLOCK = 64
 
 
 @inlined
-def _touch_ahead(fences, subject, begin, lon, lat, at):  # type: ignore[no-untyped-def]
+def _touch_ahead(
+    fences: Fences,
+    subject: NDArray[np.int32],
+    begin: int,
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    at: NDArray[np.int64],
+) -> int:
     """Bring what the next rows need into the cache; `at` int64[BLOCK] is scratch. Gives a number that must be used somewhere."""
     touched = 0
     if len(fences.shapes.area) == 0:
@@ -241,7 +284,20 @@ def _touch_ahead(fences, subject, begin, lon, lat, at):  # type: ignore[no-untyp
 
 
 @compiled
-def judge_rows(fences, subject, time_ms, lon, lat, accuracy_m, begin, area_verdict, hit_start, hit_rule, hit_verdict, scratch):  # type: ignore[no-untyped-def]
+def judge_rows(
+    fences: Fences,
+    subject: NDArray[np.int32],
+    time_ms: NDArray[np.int64],
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+    accuracy_m: NDArray[np.float64],
+    begin: int,
+    area_verdict: NDArray[np.int8],
+    hit_start: NDArray[np.int64],
+    hit_rule: NDArray[np.int32],
+    hit_verdict: NDArray[np.int8],
+    scratch: NDArray[np.int64],
+) -> int:
     """Judge rows from `begin` on; rows without subject (-1) or position (NaN) are left out.
 
     Fills `area_verdict` int8[n] and, as lists, the other rules' verdicts that are not fine: row i has `hit_start[i]` to
@@ -298,4 +354,3 @@ def judge(
             return out
         out.hit_rule = np.concatenate([out.hit_rule, np.empty_like(out.hit_rule)])
         out.hit_verdict = np.concatenate([out.hit_verdict, np.empty_like(out.hit_verdict)])
-

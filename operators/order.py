@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from fences.compiled import inlined
 from numpy.typing import NDArray
 
+from fences.compiled import Record, inlined
 from operators.fix_batch import ABSENT_MS
 
 JUDGED, CONTACTS, LATE, DUPLICATES, CONFLICTS = range(5)
@@ -17,7 +17,7 @@ _BINS_AN_OCTAVE = 128
 
 
 @inlined
-def order_of(row, time_ms, lon, lat):  # type: ignore[no-untyped-def]
+def order_of(row: Record, time_ms: int, lon: float, lat: float) -> int:
     """Where a record stands behind its subject's last in-order one, or a later edge at which he was judged: IN_ORDER, LATE, DUPLICATES or CONFLICTS."""
     if row.last_ms == ABSENT_MS or time_ms > row.last_ms:
         return LATE if time_ms < row.edge_judged_ms else IN_ORDER

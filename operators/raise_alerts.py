@@ -114,7 +114,9 @@ class Telling:
             found_region=found,
             rules_version=self._version,
             late=False,
-            received_ms=None if event.received_ms == ABSENT_MS or event.reason == RULE_ENDED and event.row < 0 else event.received_ms,
+            received_ms=None
+            if event.received_ms == ABSENT_MS or event.reason == RULE_ENDED and event.row < 0
+            else event.received_ms,
             regions=self._regions(event.told),
         )
 
@@ -179,7 +181,9 @@ class Telling:
         registry = self._fence_set.registry
         subject, slot = registry.subject_ids[fix.subject], slot_name(self._fence_set, rule)
         home = self._fence_set.region_id(int(registry.subject_home[fix.subject]))
-        found = self._fence_set.region_id(int(region_at(self._fences.shapes, self._fences.cells, self._fences.region_rank, fix.lon, fix.lat)))
+        found = self._fence_set.region_id(
+            int(region_at(self._fences.shapes, self._fences.cells, self._fences.region_rank, fix.lon, fix.lat))
+        )
         kind = LEFT_AREA if rule == AREA_RULE else ENTERED_FORBIDDEN if self._fences.rule[rule]["effect"] == FORBID else ABSENT_FROM
         for change in ("opened", "cleared"):
             opened = change == "opened"

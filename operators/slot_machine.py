@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from fences.compiled import compiled
+from fences.compiled import Record, compiled
 from operators.events import CLEARED, NOTHING, OPENED
 from operators.judge import BREACH, FINE
-from operators.state import CALM, FREE_SLOT, NO_VERDICT, OPEN, OPEN_EPISODES, PENDING, USED_SLOTS
+from operators.state import CALM, FREE_SLOT, NO_VERDICT, OPEN, OPEN_EPISODES, PENDING, USED_SLOTS, Pool
 
 _ENOUGH = 1_000_000
 
 
 @compiled
-def advance(pool, slot, verdict, time_ms, kind, confirm_fixes, confirm_ms, clear_fixes, level):  # type: ignore[no-untyped-def]
+def advance(
+    pool: Pool,
+    slot: Record,
+    verdict: int,
+    time_ms: int,
+    kind: int,
+    confirm_fixes: int,
+    confirm_ms: int,
+    clear_fixes: int,
+    level: int,
+) -> int:
     """What one judgement does to a slot: NOTHING, OPENED or CLEARED. An uncertain one changes nothing."""
     slot.last = verdict
     if verdict == BREACH:
@@ -45,7 +55,7 @@ def advance(pool, slot, verdict, time_ms, kind, confirm_fixes, confirm_ms, clear
 
 
 @compiled
-def take_slot(pool, rule):  # type: ignore[no-untyped-def]
+def take_slot(pool: Pool, rule: int) -> int:
     """A calm slot from the pool."""
     at = pool.head[FREE_SLOT]
     if at >= 0:
@@ -62,7 +72,7 @@ def take_slot(pool, rule):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def give_slot_back(pool, at):  # type: ignore[no-untyped-def]
+def give_slot_back(pool: Pool, at: int) -> None:
     """Return a slot to the pool."""
     pool.slot[at].rule = -1
     pool.slot[at].state = CALM
@@ -71,7 +81,7 @@ def give_slot_back(pool, at):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def slots_from(pool, first):  # type: ignore[no-untyped-def]
+def slots_from(pool: Pool, first: int) -> int:
     """How many slots a list holds."""
     n = 0
     while first >= 0:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fences.activity import is_active
-from fences.compiled import compiled
+from fences.activity import Calendar, is_active
+from fences.compiled import Record, compiled
 from fences.registry import FORBID
-from operators.events import CLEARED, OPENED, RETURNED, RULE_ENDED, tell_cleared, tell_moved, tell_opened
+from operators.events import CLEARED, OPENED, RETURNED, RULE_ENDED, Events, Occasion, tell_cleared, tell_moved, tell_opened
 from operators.judge import BREACH, FINE
 from operators.slot_machine import advance, give_slot_back, take_slot
-from operators.state import ABSENT_FROM, AREA_RULE, CALM, ENTERED_FORBIDDEN, NO_VERDICT, OPEN, OPEN_EPISODES
+from operators.state import ABSENT_FROM, AREA_RULE, CALM, ENTERED_FORBIDDEN, NO_VERDICT, OPEN, OPEN_EPISODES, Pool
 
 
 @compiled
-def take_verdict(pool, events, slot, rule, kind, verdict, confirm_fixes, confirm_ms, clear_fixes, level, occasion, at_edge):  # type: ignore[no-untyped-def]
+def take_verdict(
+    pool: Pool,
+    events: Events,
+    slot: Record,
+    rule: int,
+    kind: int,
+    verdict: int,
+    confirm_fixes: int,
+    confirm_ms: int,
+    clear_fixes: int,
+    level: int,
+    occasion: Occasion,
+    at_edge: bool,
+) -> None:
     """A slot takes a verdict, and what comes of it is told."""
     was_open = slot.state == OPEN
     what = advance(pool, slot, verdict, occasion.time_ms, kind, confirm_fixes, confirm_ms, clear_fixes, level)
@@ -27,7 +41,20 @@ def take_verdict(pool, events, slot, rule, kind, verdict, confirm_fixes, confirm
 
 
 @compiled
-def step_area(pool, events, row, slot, verdict, kind, confirm_fixes, confirm_ms, clear_fixes, level, occasion, at_edge):  # type: ignore[no-untyped-def]
+def step_area(
+    pool: Pool,
+    events: Events,
+    row: Record,
+    slot: Record,
+    verdict: int,
+    kind: int,
+    confirm_fixes: int,
+    confirm_ms: int,
+    clear_fixes: int,
+    level: int,
+    occasion: Occasion,
+    at_edge: bool,
+) -> None:
     """Slot `area` takes a verdict under the policy given (J5)."""
     take_verdict(pool, events, slot, AREA_RULE, kind, verdict, confirm_fixes, confirm_ms, clear_fixes, level, occasion, at_edge)
     row.area_state = slot.state
@@ -39,7 +66,16 @@ def step_area(pool, events, row, slot, verdict, kind, confirm_fixes, confirm_ms,
 
 
 @compiled
-def _step_rule(rules, policies, pool, events, slot, verdict, occasion, at_edge):  # type: ignore[no-untyped-def]
+def _step_rule(
+    rules: NDArray[np.void],
+    policies: NDArray[np.void],
+    pool: Pool,
+    events: Events,
+    slot: Record,
+    verdict: int,
+    occasion: Occasion,
+    at_edge: bool,
+) -> None:
     """A rule's slot takes a verdict; at an edge one that its last judgement already had changes nothing (J7)."""
     if at_edge and verdict == slot.last:
         return
@@ -52,7 +88,19 @@ def _step_rule(rules, policies, pool, events, slot, verdict, occasion, at_edge):
 
 
 @compiled
-def step_rules(rules, policies, pool, events, row, hit_rule, hit_verdict, h0, h1, occasion, at_edge):  # type: ignore[no-untyped-def]
+def step_rules(
+    rules: NDArray[np.void],
+    policies: NDArray[np.void],
+    pool: Pool,
+    events: Events,
+    row: Record,
+    hit_rule: NDArray[np.int32],
+    hit_verdict: NDArray[np.int8],
+    h0: int,
+    h1: int,
+    occasion: Occasion,
+    at_edge: bool,
+) -> None:
     """The slots of rules take the verdicts `h0` to `h1` of two lists; a rule that is not in them is fine.
 
     First the slots that the subject holds, then the rules that are broken and had none; slots that are calm are given back.
@@ -84,7 +132,7 @@ def step_rules(rules, policies, pool, events, row, hit_rule, hit_verdict, h0, h1
 
 
 @compiled
-def unlink(pool, row, before, at):  # type: ignore[no-untyped-def]
+def unlink(pool: Pool, row: Record, before: int, at: int) -> None:
     """Take a rule's slot out of its subject's list, where `before` stands in front of it (-1: nothing does), and give it back."""
     if before < 0:
         row.first_slot = pool.slot[at].next
@@ -94,7 +142,7 @@ def unlink(pool, row, before, at):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def close(pool, events, slot, rule, occasion):  # type: ignore[no-untyped-def]
+def close(pool: Pool, events: Events, slot: Record, rule: int, occasion: Occasion) -> None:
     """End a slot whatever its state: an open episode is cleared with `rule_ended`."""
     if slot.state == OPEN:
         pool.head[OPEN_EPISODES] -= 1
@@ -104,14 +152,16 @@ def close(pool, events, slot, rule, occasion):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def rule_is_active(calendar, rules, rule, zone, time_ms):  # type: ignore[no-untyped-def]
+def rule_is_active(calendar: Calendar, rules: NDArray[np.void], rule: int, zone: int, time_ms: int) -> bool:
     """Whether a rule is active at an instant, for somebody in a time zone."""
     r = rules[rule]
     return is_active(calendar, r.from_ms, r.until_ms, r.schedule, zone, time_ms)
 
 
 @compiled
-def end_rules(calendar, rules, pool, events, row, zone, occasion):  # type: ignore[no-untyped-def]
+def end_rules(
+    calendar: Calendar, rules: NDArray[np.void], pool: Pool, events: Events, row: Record, zone: int, occasion: Occasion
+) -> None:
     """J7: slots whose rule is no longer active become fine; open ones are cleared with `rule_ended`."""
     before, at = np.int64(-1), np.int64(row.first_slot)
     while at >= 0:
@@ -126,7 +176,7 @@ def end_rules(calendar, rules, pool, events, row, zone, occasion):  # type: igno
 
 
 @compiled
-def end_area(pool, events, row, slot, occasion):  # type: ignore[no-untyped-def]
+def end_area(pool: Pool, events: Events, row: Record, slot: Record, occasion: Occasion) -> None:
     """J7: slot `area` ends with the last allow rule of the registry for the subject."""
     close(pool, events, slot, AREA_RULE, occasion)
     row.area_state = CALM

@@ -95,7 +95,16 @@ class Memory(NamedTuple):
 def empty_rows(n: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """ROW[n] and SLOT[n] (slots `area`) of subjects never heard of."""
     row, area = np.zeros(n, ROW), np.zeros(n, SLOT)
-    for name in ("last_ms", "pos_ms", "arrival_ms", "in_order_arrival_ms", "fine_ms", "edge_judged_ms", "edges_done_ms", "first_ms"):
+    for name in (
+        "last_ms",
+        "pos_ms",
+        "arrival_ms",
+        "in_order_arrival_ms",
+        "fine_ms",
+        "edge_judged_ms",
+        "edges_done_ms",
+        "first_ms",
+    ):
         row[name] = ABSENT_MS
     row["floor_ms"] = ABSENT_MS
     row["next_edge_ms"] = NEVER

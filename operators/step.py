@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fences.compiled import compiled, inlined
+from fences.compiled import Record, compiled, inlined
 from fences.fence_set import Fences
 from operators.acceptance import Accepted
 from operators.contact import at_time, bring_deadlines, clear_flag, hear, is_open, out_of_order, position_lost
@@ -26,13 +26,13 @@ from operators.judge import BLOCK, BREACH, FINE, NOT_JUDGED, Verdicts, region_at
 from operators.order import CONTACTS, IN_ORDER, JUDGED, LATE, gap_bin, order_of
 from operators.slot_machine import slots_from
 from operators.standing import end_rules, step_rules
-from operators.state import AREA_RULE, CALM, KINDS, NEXT_DUE, NO_POSITION, OPEN, STALE, State
+from operators.state import AREA_RULE, CALM, KINDS, NEXT_DUE, NO_POSITION, OPEN, STALE, Memory, Pool, State
 
 _EVENTS_OF_A_RECORD = 3 * len(KINDS)
 
 
 @inlined
-def _is_steady(row, verdict):  # type: ignore[no-untyped-def]
+def _is_steady(row: Record, verdict: int) -> bool:
     """Whether a verdict leaves slot `area` as it is, whatever the policy: calm and no breach, or open and no fine fix before."""
     if verdict == NOT_JUDGED:
         return True
@@ -42,13 +42,13 @@ def _is_steady(row, verdict):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _says_nothing_new(row, tamper, separated, battery_pct, low_pct):  # type: ignore[no-untyped-def]
+def _says_nothing_new(row: Record, tamper: int, separated: int, battery_pct: float, low_pct: float) -> bool:
     """Whether what a device says of itself can neither open nor clear anything: nothing is open, and nothing is wrong."""
     return tamper != 1 and separated != 1 and not battery_pct <= low_pct and row.flags == 0
 
 
 @compiled
-def _late_fix(pool, events, row, area, occasion):  # type: ignore[no-untyped-def]
+def _late_fix(pool: Pool, events: Events, row: Record, area: Record, occasion: Occasion) -> None:
     """Write down a late fix for its lanes, and where the subject's slots stand."""
     write(pool, events, LATE_FIX, NO_REASON, area, AREA_RULE, occasion)
     if area.state != CALM:
@@ -61,7 +61,16 @@ def _late_fix(pool, events, row, area, occasion):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _before_record(fences, memory, events, scratch_rule, scratch_verdict, subject, time_ms, placed):  # type: ignore[no-untyped-def]
+def _before_record(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    subject: int,
+    time_ms: int,
+    placed: bool,
+) -> bool:
     """What comes before an in-order record: the edges up to it. False where room ran out."""
     row = memory.row[subject]
     if row.edges_done_ms == ABSENT_MS:
@@ -76,7 +85,7 @@ def _before_record(fences, memory, events, scratch_rule, scratch_verdict, subjec
 
 
 @compiled
-def _edge_at_fix(fences, pool, events, row, occasion):  # type: ignore[no-untyped-def]
+def _edge_at_fix(fences: Fences, pool: Pool, events: Events, row: Record, occasion: Occasion) -> None:
     """An edge at exactly a fix's time is covered by the fix: slots of ended rules end with its position."""
     end_rules(fences.calendar, fences.rule, pool, events, row, fences.subject[occasion.subject].zone, occasion)
     row.edges_done_ms = occasion.time_ms
@@ -84,7 +93,7 @@ def _edge_at_fix(fences, pool, events, row, occasion):  # type: ignore[no-untype
 
 
 @inlined
-def _seen_at(fences, row, subject, time_ms, arrival_ms, i):  # type: ignore[no-untyped-def]
+def _seen_at(fences: Fences, row: Record, subject: int, time_ms: int, arrival_ms: int, i: int) -> Occasion:
     """The occasion of a record that gives no position: the last in-order one."""
     found = region_at(fences.shapes, fences.cells, fences.region_rank, row.pos_lon, row.pos_lat)
     home = np.int64(fences.subject[subject].home)
@@ -92,7 +101,7 @@ def _seen_at(fences, row, subject, time_ms, arrival_ms, i):  # type: ignore[no-u
 
 
 @compiled
-def _rare(fences, memory, events, fixes, i, s):  # type: ignore[no-untyped-def]
+def _rare(fences: Fences, memory: Memory, events: Events, fixes: _Fixes, i: int, s: int) -> None:
     """What an in-order record says beside its place: it ends silences and staleness, flags, a position lost or found, a jump.
 
     Called only where something of it can change; the row still holds the record before.
@@ -117,7 +126,7 @@ def _rare(fences, memory, events, fixes, i, s):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _not_in_order(fences, memory, events, fixes, order, i, s):  # type: ignore[no-untyped-def]
+def _not_in_order(fences: Fences, memory: Memory, events: Events, fixes: _Fixes, order: int, i: int, s: int) -> None:
     """A record that moves no state: it is contact all the same, may show that nothing new comes, and if late goes to the lanes."""
     row, pool = memory.row[s], memory.pool
     arrival = fixes.arrival_ms[i]
@@ -126,12 +135,14 @@ def _not_in_order(fences, memory, events, fixes, order, i, s):  # type: ignore[n
     row.arrival_ms = max(row.arrival_ms, arrival)
     out_of_order(pool, events, row, occasion)
     if order == LATE and not math.isnan(fixes.lon[i]):
-        late = Occasion(fixes.time_ms[i], fixes.lon[i], fixes.lat[i], fixes.accuracy_m[i], arrival, i, s, occasion.home, np.int64(-1))
+        late = Occasion(
+            fixes.time_ms[i], fixes.lon[i], fixes.lat[i], fixes.accuracy_m[i], arrival, i, s, occasion.home, np.int64(-1)
+        )
         _late_fix(pool, events, row, memory.area[s], late)
 
 
 @compiled
-def _judged(fences, memory, events, fixes, verdict, i, s):  # type: ignore[no-untyped-def]
+def _judged(fences: Fences, memory: Memory, events: Events, fixes: _Fixes, verdict: int, i: int, s: int) -> None:
     """Slot `area` takes the verdict of a fix."""
     x, y = fixes.lon[i], fixes.lat[i]
     found = region_at(fences.shapes, fences.cells, fences.region_rank, x, y)
@@ -141,7 +152,18 @@ def _judged(fences, memory, events, fixes, verdict, i, s):  # type: ignore[no-un
 
 
 @compiled
-def step_rows(fences, memory, events, scratch_rule, scratch_verdict, rows, subject, fixes, verdicts, begin):  # type: ignore[no-untyped-def]
+def step_rows(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    rows: NDArray[np.int64],
+    subject: NDArray[np.int32],
+    fixes: _Fixes,
+    verdicts: _Lists,
+    begin: int,
+) -> int:
     """Take the rows named in `rows` (int64; rejected ones have subject -1) from place `begin` on, one after another.
 
     `fixes`: columns (see `_Fixes`), `verdicts`: of slot `area`, and lists of other rules' (see `_Lists`). Gives the place where it
@@ -175,7 +197,12 @@ def step_rows(fences, memory, events, scratch_rule, scratch_verdict, rows, subje
             memory.count[order] += 1
             _not_in_order(fences, memory, events, fixes, order, i, s)
             continue
-        if t > row.next_edge_ms or row.edges_done_ms == ABSENT_MS or row.edges_done_ms > t or (t == row.next_edge_ms and not placed):
+        if (
+            t > row.next_edge_ms
+            or row.edges_done_ms == ABSENT_MS
+            or row.edges_done_ms > t
+            or (t == row.next_edge_ms and not placed)
+        ):
             done = _before_record(fences, memory, events, scratch_rule, scratch_verdict, s, t, placed)
             if not done or not has_room(pool, events, room):
                 return place
@@ -213,7 +240,9 @@ def step_rows(fences, memory, events, scratch_rule, scratch_verdict, rows, subje
             _judged(fences, memory, events, fixes, verdict, i, s)
         if h1 > h0 or row.first_slot >= 0:
             occasion = _seen_at(fences, row, s, t, arrival, i)
-            step_rules(fences.rule, fences.policy, pool, events, row, verdicts.hit_rule, verdicts.hit_verdict, h0, h1, occasion, False)
+            step_rules(
+                fences.rule, fences.policy, pool, events, row, verdicts.hit_rule, verdicts.hit_verdict, h0, h1, occasion, False
+            )
     return len(rows)
 
 
@@ -239,7 +268,9 @@ class _Lists(NamedTuple):
     hit_verdict: NDArray[np.int8]
 
 
-def step(fences: Fences, state: State, verdicts: Verdicts, rows: NDArray[np.int64], subject: NDArray[np.int32], fixes: Accepted) -> Events:
+def step(
+    fences: Fences, state: State, verdicts: Verdicts, rows: NDArray[np.int64], subject: NDArray[np.int32], fixes: Accepted
+) -> Events:
     """Take some rows of a judged batch, in order. The events are good until the state's next step."""
     columns = _Fixes(*(getattr(fixes, name) for name in _Fixes._fields))
     lists = _Lists(verdicts.area, verdicts.hit_start, verdicts.hit_rule, verdicts.hit_verdict)

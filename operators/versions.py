@@ -12,32 +12,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fences.activity import is_active
-from fences.compiled import compiled
+from fences.compiled import Record, compiled
 from fences.fence_set import Fences, FenceSet
 from operators.alert import Alert
 from operators.contact import clear_flag, is_open
 from operators.due import bring_due
 from operators.edges import bring_edge, last_position, set_next_edge
-from operators.events import RULE_ENDED, has_room, let_go_told
+from operators.events import RULE_ENDED, Events, has_room, let_go_told
 from operators.fix_batch import ABSENT_MS
 from operators.judge import binds_profile
 from operators.raise_alerts import Telling
 from operators.slot_machine import slots_from
 from operators.standing import close, end_area, end_rules, unlink
-from operators.state import AREA_RULE, FIRST_FLAG, KINDS, NEXT_DUE, NO_VERDICT, OPEN, OPEN_EPISODES, State, empty_rows
+from operators.state import AREA_RULE, FIRST_FLAG, KINDS, NEXT_DUE, NO_VERDICT, OPEN, OPEN_EPISODES, Memory, State, empty_rows
 from operators.step import run_with_room
 
 _SPARE = 2 * len(KINDS)
 
 
 @compiled
-def _instant(row, mark_ms):  # type: ignore[no-untyped-def]
+def _instant(row: Record, mark_ms: int) -> int:
     """The instant of the mark; for a subject with a later record, that record's time."""
     return max(mark_ms, row.last_ms)
 
 
 @compiled
-def _print(fences, rule_print, subject, time_ms):  # type: ignore[no-untyped-def]
+def _print(fences: Fences, rule_print: NDArray[np.uint64], subject: int, time_ms: int) -> np.uint64:
     """A print of what makes a version an edge where it differs: the subject's active rules, their shapes, their policy."""
     bound = fences.subject[subject]
     profile = fences.profile[bound.profile]
@@ -58,7 +58,7 @@ def _print(fences, rule_print, subject, time_ms):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _prints(fences, memory, rule_print, mark_ms, out):  # type: ignore[no-untyped-def]
+def _prints(fences: Fences, memory: Memory, rule_print: NDArray[np.uint64], mark_ms: int, out: NDArray[np.uint64]) -> None:
     for s in range(len(memory.row)):
         row = memory.row[s]
         if row.arrival_ms != ABSENT_MS:
@@ -67,7 +67,15 @@ def _prints(fences, memory, rule_print, mark_ms, out):  # type: ignore[no-untype
 
 
 @compiled
-def _end_gone(fences, memory, events, subjects_gone, rules_gone, mark_ms, begin):  # type: ignore[no-untyped-def]
+def _end_gone(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    subjects_gone: NDArray[np.bool_],
+    rules_gone: NDArray[np.bool_],
+    mark_ms: int,
+    begin: int,
+) -> int:
     """Under the old version: end every open slot of subjects who are gone, and the slots of rules that are gone."""
     pool = memory.pool
     for s in range(begin, len(memory.row)):
@@ -96,7 +104,7 @@ def _end_gone(fences, memory, events, subjects_gone, rules_gone, mark_ms, begin)
 
 
 @compiled
-def _binds(fences, subject, rule):  # type: ignore[no-untyped-def]
+def _binds(fences: Fences, subject: int, rule: int) -> bool:
     bound = fences.subject[subject]
     for k in range(bound.allow + bound.forbid + bound.require):
         if fences.binding[bound.at + k].rule == rule:
@@ -105,7 +113,17 @@ def _binds(fences, subject, rule):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _enter(fences, memory, events, scratch_rule, scratch_verdict, rule_print, before, mark_ms, begin):  # type: ignore[no-untyped-def]
+def _enter(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    rule_print: NDArray[np.uint64],
+    before: NDArray[np.uint64],
+    mark_ms: int,
+    begin: int,
+) -> int:
     """Under the new version: end what no longer lives, judge those for whom it is an edge, set deadlines and edges anew."""
     pool = memory.pool
     for s in range(begin, len(memory.row)):
@@ -206,7 +224,7 @@ def renumber(state: State, subjects: int, subject_to: NDArray[np.int64], rule_to
 
 
 @compiled
-def _settle(fences, memory):  # type: ignore[no-untyped-def]
+def _settle(fences: Fences, memory: Memory) -> None:
     for s in range(len(memory.row)):
         row = memory.row[s]
         if row.arrival_ms == ABSENT_MS:

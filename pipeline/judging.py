@@ -128,7 +128,9 @@ class Judging:
         letters: tuple[bytes, ...] = ()
         rejected = np.bincount(fixes.reason[rejects] - 1, minlength=len(REASONS))
         if self.keep_dead_letters:
-            letters = tuple(dead_letter(REASONS[fixes.reason[i] - 1], item.source, batch.place(i), batch.raw(i)) for i in rejects.tolist())
+            letters = tuple(
+                dead_letter(REASONS[fixes.reason[i] - 1], item.source, batch.place(i), batch.raw(i)) for i in rejects.tolist()
+            )
         subject[~wanted] = -1
         subject.flags.writeable = False
         fence_set = self.rules.fence_set

@@ -62,6 +62,8 @@ def registry_at_option(text: str) -> tuple[int, Path]:
             f"{text!r}: write a time, =, a directory: 2026-03-02T08:00:00Z=registry-2", param_hint="--registry-at"
         )
     return time_ms, Path(directory)
+
+
 def format_option(text: str) -> str:
     """`--format`. Raises typer.BadParameter."""
     from pipeline.sources.formats import FORMATS  # noqa: PLC0415 - likewise

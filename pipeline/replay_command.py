@@ -52,7 +52,9 @@ def replay(
     workers: Annotated[int, typer.Option(help="Worker threads.", min=1, max=64)] = 1,
     state: Annotated[Path | None, typer.Option(help="Keep position and state here, and go on from there.", metavar="DIR")] = None,
     until: Annotated[str | None, typer.Option(help="The clock at the end: what is due by then is brought.", metavar="TIME")] = None,
-    registry_at: Annotated[list[str] | None, typer.Option(help="The registry becomes DIR at TIME; may be repeated.", metavar="TIME=DIR")] = None,
+    registry_at: Annotated[
+        list[str] | None, typer.Option(help="The registry becomes DIR at TIME; may be repeated.", metavar="TIME=DIR")
+    ] = None,
     give_up_after_s: Annotated[float, typer.Option(help="How long to wait for a Redis that is away.", min=0)] = 30.0,
 ) -> None:
     """Judge recorded tracks: alerts to Redis or files, a report of what was counted.
