@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from fences.fence_set import FenceSet
 from fences.registry import FOR_EVER, FROM_EVER, Lists, Policy, Registry, RulePolicy
 from operators.acceptance import Accepted
+from operators.decode.arrow_columns import decode_record_batch
 from operators.judge import judge
 from operators.state import State
 from operators.step import step
@@ -34,7 +35,8 @@ SUBJECTS, DISTRICTS, CIRCLES = 200_000, 50, 2_000
 
 def _policy(n: int, confirm: int) -> RulePolicy:
     return RulePolicy(
-        np.full(n, confirm, np.int32), np.zeros(n, np.int64), np.full(n, 2, np.int32), np.full(n, 30.0), np.ones(n), np.zeros(n, np.uint8),
+        np.full(n, confirm, np.int32), np.zeros(n, np.int64), np.full(n, 2, np.int32), np.full(n, 30.0), np.ones(n),
+        np.zeros(n, np.uint8),
     )  # fmt: skip
 
 
@@ -46,17 +48,18 @@ def world(rng: np.random.Generator) -> tuple[Registry, NDArray[np.float64]]:
     for x, y in centres[:DISTRICTS].tolist():
         r = 0.3 * (0.85 + 0.15 * rng.random(len(angle)))
         shapes.append(shapely.Polygon(np.column_stack([x + r * np.cos(angle), y + r * np.sin(angle)])))
-    shapes += list(shapely.buffer(shapely.points(centres[DISTRICTS:]), 0.02, quad_segs=16))
+    shapes += [shapely.Point(x, y).buffer(0.02, quad_segs=16) for x, y in centres[DISTRICTS:].tolist()]
     n_rules = SUBJECTS
     first = rng.integers(0, DISTRICTS, n_rules)
-    two = rng.random(n_rules) < 0.8  # noqa: PLR2004
+    two = rng.random(n_rules) < 0.8
     areas = np.where(np.arange(2 * n_rules) % 2 == 0, np.repeat(first, 2), rng.integers(DISTRICTS, len(shapes), 2 * n_rules))
     keep = (np.arange(2 * n_rules) % 2 == 0) | np.repeat(two, 2)
     none = Lists(np.zeros(n_rules + 1, np.int64), np.empty(0, np.int32))
     ids = tuple(f"s{i:07d}" for i in range(SUBJECTS))
     registry = Registry(
         "0" * 12, Policy(), _policy(3, 2), tuple(f"a{i}" for i in range(len(shapes))), np.array(shapes, object), 0, (), ids,
-        np.full(SUBJECTS, -1, np.int32), Lists(np.zeros(SUBJECTS + 1, np.int64), np.empty(0, np.int32)), np.full(SUBJECTS, np.nan), (),
+        np.full(SUBJECTS, -1, np.int32), Lists(np.zeros(SUBJECTS + 1, np.int64), np.empty(0, np.int32)),
+        np.full(SUBJECTS, np.nan), (),
         tuple(f"r{i}" for i in range(n_rules)), np.zeros(n_rules, np.uint8), np.zeros(n_rules, bool),
         Lists(np.arange(n_rules + 1), np.arange(n_rules, dtype=np.int32)), none,
         Lists(np.concatenate([[0], np.cumsum(1 + two)]), areas[keep].astype(np.int32)),
@@ -86,9 +89,7 @@ def main() -> None:
                 at = rng.uniform(-0.1, 0.1, (SUBJECTS, 2)) + 0.5 * rng.choice((-1, 1), (SUBJECTS, 2)) * out_of[:, None]
                 xy = centre[subject] + at[subject] + rng.normal(0, 1e-4, (n, 2))
                 path = Path(folder) / f"{share}-{order}.parquet"
-                names = pa.DictionaryArray.from_arrays(pa.array(subject.astype(np.int32)), pa.array(registry.subject_ids)).cast(
-                    pa.string()
-                )
+                names = pa.array(registry.subject_ids).take(pa.array(subject))
                 pq.write_table(
                     pa.table({"subject": names, "time": t, "lon": xy[:, 0], "lat": xy[:, 1]}), path, use_dictionary=False
                 )
@@ -111,23 +112,21 @@ def accepted(
     )  # fmt: skip
 
 
-def _run(path: Path, fence_set: FenceSet, directory: SubjectDirectory, batch: int, shards: int) -> list[int]:
+def _run(path: Path, fence_set: FenceSet, directory: SubjectDirectory, size: int, shards: int) -> list[int]:
     states = [State(len(directory), []) for _ in range(shards)]
     spent = [0, 0, 0, 0]
     clock = time.perf_counter_ns
-    for table in pq.ParquetFile(path).iter_batches(batch_size=batch):
+    for table in pq.ParquetFile(path).iter_batches(batch_size=size):
         marks = [clock()]
-        _, offsets, data = table.column(0).buffers()
-        where = np.frombuffer(offsets, np.int32)[table.column(0).offset :][: len(table) + 1]
-        t, x, y = (table.column(k).to_numpy() for k in (1, 2, 3))
-        accuracy = np.full(len(table), np.nan)
+        batch = decode_record_batch(table)
+        t, x, y = batch.time_ms, batch.lon, batch.lat
         marks.append(clock())
-        subject = directory.rows(np.frombuffer(data, np.uint8), where[:-1].astype(np.int64), np.diff(where))
+        subject = directory.rows(batch.ids, batch.id_start, batch.id_len)
         marks.append(clock())
         fences = fence_set.fences_for(x, y)
-        verdicts = judge(fences, subject, t, x, y, accuracy)
+        verdicts = judge(fences, subject, t, x, y, batch.accuracy_m)
         marks.append(clock())
-        fixes = accepted(len(t), t, x, y, accuracy)
+        fixes = accepted(len(t), t, x, y, batch.accuracy_m)
         for k, state in enumerate(states):
             rows = np.nonzero(subject % shards == k)[0] if shards > 1 else np.arange(len(t))
             step(fences, state, verdicts, rows, subject, fixes)

@@ -170,7 +170,10 @@ def is_active(calendar: Calendar, from_ms: int, until_ms: int, schedule: int, zo
 
 @compiled
 def _schedule_changes(calendar: Calendar, schedule: int, zone: int, after_ms: int) -> int:
-    """The first instant after `after_ms` at which a schedule begins or ceases to cover; where there is none soon, when to look again."""
+    """The first instant after `after_ms` at which a schedule begins or ceases to cover.
+
+    Where there is none soon, when to look again.
+    """
     if calendar.schedule[schedule].zone >= 0:
         zone = calendar.schedule[schedule].zone
     k = _last_change(calendar.change, calendar.zone_start[zone], calendar.zone_start[zone + 1], after_ms, False)

@@ -15,8 +15,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from fences.compiled import record_type
 from fences.activity import Calendar, compile_calendar
+from fences.compiled import record_type
 from fences.registry import ALLOW, FOR_EVER, FORBID, FROM_EVER, REQUIRE, Lists, Policy, Registry, RulePolicy, Schedule
 from fences.shapes import Shapes, compile_shapes
 from fences.zone_index import Cells, ZoneIndex
@@ -39,7 +39,10 @@ BOUND = record_type(
 
 `zone` is the number of his time zone, that of his home region (0: UTC)."""
 POLICY = record_type(
-    [("tolerance_m", "f8"), ("accuracy_factor", "f8"), ("confirm_ms", "i8"), ("confirm_fixes", "i4"), ("clear_fixes", "i4"), ("level", "i4")],
+    [
+        ("tolerance_m", "f8"), ("accuracy_factor", "f8"), ("confirm_ms", "i8"), ("confirm_fixes", "i4"), ("clear_fixes", "i4"),
+        ("level", "i4"),
+    ],
 )  # fmt: skip
 RULE = record_type(
     [("from_ms", "i8"), ("until_ms", "i8"), ("policy", "i4"), ("effect", "i4"), ("everyone", "i4"), ("schedule", "i4")]
@@ -62,7 +65,8 @@ class Fences(NamedTuple):
     `rule` RULE. `zone_start` int64[areas + 1] into `zone_binding` BINDING: the forbid rules of an area that bind groups or
     everyone. `rule_group_*` and `profile_group_*`: sorted group numbers. `region_rank` int32[areas]: place of a region among the
     regions by id, -1 of an area that is none. `timed_start` into `timed_rule` int32: by profile, the forbid rules that bind it
-    through groups or everyone and are not active always (`shared_*`: all of them). `calendar`: schedules and time zones. `silent_after_ms` int64[subjects].
+    through groups or everyone and are not active always (`shared_*`: all of them). `calendar`: schedules and time zones.
+    `silent_after_ms` int64[subjects].
     `limits` LIMITS[1].
     """
 
@@ -123,7 +127,8 @@ class FenceSet:
         self.zone_index = ZoneIndex(indexed, shapely.bounds(registry.area_shapes[indexed]).reshape(-1, 4))
         self._fences = Fences(
             shapes, subject, profile, np.concatenate([profile_binding, own_binding]), policy, rule, zone_start, zone_binding,
-            groups.start, groups.item, profile_groups.start, profile_groups.item, rank, timed.start, timed.item, every.start, every.item,
+            groups.start, groups.item, profile_groups.start, profile_groups.item, rank, timed.start, timed.item, every.start,
+            every.item,
             calendar,
             _silent_after_ms(registry), _limits(registry.policy), self.zone_index.cells,
         )  # fmt: skip
@@ -144,7 +149,10 @@ class FenceSet:
         return self._rule_numbers.get(rule_id)
 
     def rule_prints(self) -> NDArray[np.uint64]:
-        """A print of each rule's id, effect, shapes and policy, and last that of the policy's section allow; equal where these are."""
+        """A print of each rule's id, effect, shapes and policy, and last that of the policy's section allow.
+
+        Equal where these are.
+        """
         if self._prints is None:
             shapes = [blake2b(wkb, digest_size=8).digest() for wkb in shapely.to_wkb(self.registry.area_shapes)]
             terms = [row.tobytes() for row in self._fences.policy]
@@ -215,7 +223,10 @@ def _shared(rule: NDArray[np.void], shared: NDArray[np.bool_], rule_groups: List
     """By profile, those of some forbid rules that bind it."""
     wanted = np.nonzero(shared & (rule["effect"] == FORBID))[0].tolist()
     lists = [[r for r in wanted if _binds(rule, r, rule_groups, groups)] for groups in _group_sets(profile_groups)]
-    return Lists(np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64), np.array(sum(lists, []), np.int32))
+    return Lists(
+        np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64),
+        np.array([r for x in lists for r in x], np.int32),
+    )
 
 
 def _group_sets(profile_groups: Lists) -> list[set[int]]:

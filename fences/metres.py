@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 
-from fences.compiled import compiled
 from pyproj import Geod
+
+from fences.compiled import compiled
 
 WGS84 = Geod(ellps="WGS84")
 _A = 6378137.0

@@ -1,4 +1,7 @@
-"""J10, contact: `silent`, `silent_long`, `stale` and `no_position`; and the slots that are no rule's, which open and clear at once."""
+"""J10, contact: `silent`, `silent_long`, `stale` and `no_position`.
+
+And the slots that are no rule's, which open and clear at once.
+"""
 
 from __future__ import annotations
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from fences.activity import is_active
 from fences.fence_set import Fences
 from fences.metres import geodesic_m
 from fences.registry import ALLOW, FORBID
 from fences.shapes import covers, nearest_border_point
-from fences.activity import is_active
 from operators.judge import binds_profile
 
 

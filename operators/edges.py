@@ -81,7 +81,8 @@ def is_edge(
 def set_next_edge(fences: Fences, row: Record, subject: int) -> None:
     """Seek the next edge after those that were brought."""
     row.next_edge_ms = next_edge(
-        fences.subject, fences.profile, fences.binding, fences.rule, fences.timed_start, fences.timed_rule, fences.calendar, subject,
+        fences.subject, fences.profile, fences.binding, fences.rule, fences.timed_start, fences.timed_rule, fences.calendar,
+        subject,
         row.edges_done_ms,
     )  # fmt: skip
 

@@ -20,11 +20,15 @@ EVENT = record_type(
         ("reason", "u1"),
     ],
 )  # fmt: skip
-"""Something to tell of a subject row: `rule` (AREA_RULE, a rule's number, or minus a kind), region found (-1: none), row of the batch
+"""Something to tell of a subject row: `rule` (AREA_RULE, a rule's number, or minus a kind), region found (-1: none), row of
+the batch
 (-1: an edge or a deadline brought it), `received_ms` (`ABSENT_MS` likewise), position (NaN: none), one of the codes below."""
 
 NOTHING, OPENED, MOVED, CLEARED, LATE_FIX, LATE_SLOT = range(6)
-"""`what`. LATE_FIX marks a late fix for the lanes (`operators.late`); the LATE_SLOTs behind it say where the subject's slots stand."""
+"""`what`. LATE_FIX marks a late fix for the lanes (`operators.late`).
+
+The LATE_SLOTs behind it say where the subject's slots stand.
+"""
 NO_REASON, RETURNED, RULE_ENDED = range(3)
 REASONS = (None, "returned", "rule_ended")
 

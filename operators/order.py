@@ -18,7 +18,10 @@ _BINS_AN_OCTAVE = 128
 
 @inlined
 def order_of(row: Record, time_ms: int, lon: float, lat: float) -> int:
-    """Where a record stands behind its subject's last in-order one, or a later edge at which he was judged: IN_ORDER, LATE, DUPLICATES or CONFLICTS."""
+    """Where a record stands behind its subject's last in-order one.
+
+    Or a later edge at which he was judged: IN_ORDER, LATE, DUPLICATES or CONFLICTS.
+    """
     if row.last_ms == ABSENT_MS or time_ms > row.last_ms:
         return LATE if time_ms < row.edge_judged_ms else IN_ORDER
     if time_ms < row.last_ms:

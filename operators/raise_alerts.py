@@ -11,18 +11,19 @@ from fences.fence_set import Fences, FenceSet
 from fences.registry import FORBID
 from operators.alert import LEVELS, Alert, Change, alert_id, episode_id
 from operators.distance import opening_m
+from operators.edges import area_policy
 from operators.events import CLEARED, LATE_FIX, LATE_SLOT, MOVED, OPENED, REASONS, RULE_ENDED, Events
 from operators.fix_batch import ABSENT_MS
 from operators.judge import BREACH, FINE, NOT_JUDGED, UNCERTAIN, Verdicts, region_at
 from operators.late import Lanes
-from operators.edges import area_policy
 from operators.standing import rule_is_active
 from operators.state import ABSENT_FROM, AREA_RULE, ENTERED_FORBIDDEN, KINDS, LEFT_AREA, PENDING, State
 
 _CHANGE: dict[int, Change] = {OPENED: "opened", MOVED: "moved", CLEARED: "cleared"}
 _WORDS = {FINE: "fine", UNCERTAIN: "uncertain", BREACH: "breach"}
 _FIELDS = (
-    "what", "subject", "rule", "time_ms", "onset_ms", "received_ms", "lon", "lat", "accuracy_m", "found", "kind", "level", "reason", "row",
+    "what", "subject", "rule", "time_ms", "onset_ms", "received_ms", "lon", "lat", "accuracy_m", "found", "kind", "level",
+    "reason", "row",
 )  # fmt: skip
 
 
@@ -115,7 +116,7 @@ class Telling:
             rules_version=self._version,
             late=False,
             received_ms=None
-            if event.received_ms == ABSENT_MS or event.reason == RULE_ENDED and event.row < 0
+            if event.received_ms == ABSENT_MS or (event.reason == RULE_ENDED and event.row < 0)
             else event.received_ms,
             regions=self._regions(event.told),
         )
@@ -188,8 +189,8 @@ class Telling:
         for change in ("opened", "cleared"):
             opened = change == "opened"
             yield Alert(
-                id=alert_id(subject, slot, onset_ms, change),  # type: ignore[arg-type]
-                change=change,  # type: ignore[arg-type]
+                id=alert_id(subject, slot, onset_ms, change),
+                change=change,
                 time_ms=time_ms,
                 subject=subject,
                 slot=slot,

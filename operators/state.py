@@ -1,8 +1,8 @@
 """What is remembered of each subject: his last record and position, and his slots. Structured arrays, one set a shard.
 
 The bytes of the arrays are the snapshot. Slot `area` of subject row s is `area[s]`; slots of rules, and of the kinds that are no
-rule's (silence, battery, ...), come from one pool: taken when a rule is first broken, given back when all is fine again, linked from
-the subject's row.
+rule's (silence, battery, ...), come from one pool: taken when a rule is first broken, given back when all is fine again, linked
+from the subject's row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ ROW = record_type(
         ("last_ms", "i8"), ("pos_ms", "i8"), ("pos_lon", "f8"), ("pos_lat", "f8"), ("arrival_ms", "i8"), ("next_edge_ms", "i8"),
         ("silent_after_ms", "i8"), ("area_state", "u1"), ("area_last", "u1"), ("area_clearing", "u1"), ("placed", "u1"),
         ("flags", "u2"), ("device", "i1"), ("spare", "u1"),
-        ("pos_accuracy_m", "f8"), ("in_order_arrival_ms", "i8"), ("fine_ms", "i8"), ("edge_judged_ms", "i8"), ("edges_done_ms", "i8"),
+        ("pos_accuracy_m", "f8"), ("in_order_arrival_ms", "i8"), ("fine_ms", "i8"), ("edge_judged_ms", "i8"),
+        ("edges_done_ms", "i8"),
         ("first_ms", "i8"), ("floor_ms", "i8"), ("first_slot", "i4"), ("first_flag", "i4"), ("area_found", "i4"), ("spare_2", "i4"),
     ],
 )  # fmt: skip
@@ -41,12 +42,16 @@ SLOT = record_type(
         ("last", "u1"), ("count", "i4"), ("clear_count", "i4"),
     ],
 )  # fmt: skip
-"""One slot (J6): `last` is its last verdict, `told` the row of `Pool.told` with the regions its open episode has told (-1: none)."""
+"""One slot (J6): `last` is its last verdict.
+
+`told` the row of `Pool.told` with the regions its open episode has told (-1: none).
+"""
 
 CALM, PENDING, OPEN = 0, 1, 2
 """States of a slot."""
 KINDS = (
-    "left_area", "overstay", "entered_forbidden", "absent", "silent", "silent_long", "no_position", "stale", "implausible", "tamper",
+    "left_area", "overstay", "entered_forbidden", "absent", "silent", "silent_long", "no_position", "stale", "implausible",
+    "tamper",
     "separated", "battery_low", "battery_critical",
 )  # fmt: skip
 (
@@ -68,7 +73,8 @@ GAP_BINS = 64 * 128
 class Pool(NamedTuple):
     """What slots and told regions are taken from.
 
-    `slot` SLOT; `told` uint64[k, words], a bit a region (of a free row the first word is the next free one); `region_bit` int32: the
+    `slot` SLOT; `told` uint64[k, words], a bit a region (of a free row the first word is the next free one); `region_bit`
+    int32: the
     bit of each region of the registry in force; `head` int64[6].
     """
 
@@ -81,14 +87,14 @@ class Pool(NamedTuple):
 class Memory(NamedTuple):
     """The state as arrays for the compiled step.
 
-    `row` ROW[n], `area` SLOT[n], the pool of other slots, `count` int64[8] by the places of `operators.order`; `gap`
+    `row` ROW[n], `area` SLOT[n], the pool of other slots, `counts` int64[8] by the places of `operators.order`; `gap`
     int64[GAP_BINS], a histogram of gaps between in-order records.
     """
 
     row: NDArray[np.void]
     area: NDArray[np.void]
     pool: Pool
-    count: NDArray[np.int64]
+    counts: NDArray[np.int64]
     gap: NDArray[np.int64]
 
 

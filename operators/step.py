@@ -194,7 +194,7 @@ def step_rows(
             bring_deadlines(pool, events, row, limits.silent_long_after_ms, arrival, occasion)
         order = order_of(row, t, x, y)
         if order != IN_ORDER:
-            memory.count[order] += 1
+            memory.counts[order] += 1
             _not_in_order(fences, memory, events, fixes, order, i, s)
             continue
         if (
@@ -221,9 +221,9 @@ def step_rows(
         row.last_ms = t
         row.placed = placed
         if not placed:
-            memory.count[CONTACTS] += 1
+            memory.counts[CONTACTS] += 1
             continue
-        memory.count[JUDGED] += 1
+        memory.counts[JUDGED] += 1
         row.pos_ms, row.pos_lon, row.pos_lat, row.pos_accuracy_m = t, x, y, fixes.accuracy_m[i]
         if t == row.next_edge_ms:
             _edge_at_fix(fences, pool, events, row, _seen_at(fences, row, s, t, arrival, i))
@@ -276,7 +276,7 @@ def step(
     lists = _Lists(verdicts.area, verdicts.hit_start, verdicts.hit_rule, verdicts.hit_verdict)
 
     def go_on(room: Room, place: int) -> int:
-        return step_rows(fences, state.memory, room.events, room.rule, room.verdict, rows, subject, columns, lists, place)  # type: ignore[no-any-return]
+        return step_rows(fences, state.memory, room.events, room.rule, room.verdict, rows, subject, columns, lists, place)
 
     return run_with_room(state, fences, len(rows), go_on)
 

@@ -161,7 +161,10 @@ def _enter(
 
 
 def change_version(state: State, old: FenceSet, new: FenceSet, mark_ms: int) -> Iterator[Alert]:
-    """Let a new registry version take effect at a mark in line with the records; gives the alerts of it, and renumbers the state."""
+    """Let a new registry version take effect at a mark in line with the records.
+
+    Gives the alerts of it, and renumbers the state.
+    """
     fences = _fences_for(old, state)
     yield from Telling(old, fences, state).alerts(bring_due(fences, state, mark_ms, mark_ms - 1))
     prints = np.zeros(len(state.memory.row), np.uint64)
@@ -197,7 +200,10 @@ def _fences_for(fence_set: FenceSet, state: State) -> Fences:
 
 
 def _numbers(old: FenceSet, new: FenceSet) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-    """New numbers of the old subjects and rules, -1 of those who are gone; a rule that changes its effect is gone, too (its id last)."""
+    """New numbers of the old subjects and rules, -1 of those who are gone.
+
+    A rule that changes its effect is gone, too (its id last).
+    """
     places = {name: i for i, name in enumerate(new.registry.subject_ids)}
     subject_to = np.array([places.get(name, -1) for name in old.registry.subject_ids], np.int64)
     rule_to = np.full(len(old.registry.rule_ids), -1, np.int64)

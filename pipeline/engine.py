@@ -32,7 +32,7 @@ class Reader(Protocol):
     def next_awake(self) -> datetime | None:
         """When to ask again; None: at once."""
 
-    def position(self) -> Any:  # noqa: ANN401 - each reader's own
+    def position(self) -> Any:  # noqa: ANN401
         """Where a later run goes on; pickled."""
 
     def close(self) -> None:
@@ -162,7 +162,7 @@ class Sink(FixedPartitionedSink[Outgoing, int]):
 class IteratorReader:
     """A reader over an iterator of chunks that knows its position."""
 
-    def __init__(self, chunks: Iterator[Chunk], position: Callable[[], Any]) -> None:
+    def __init__(self, chunks: Iterator[Chunk | Mark], position: Callable[[], Any]) -> None:
         self._chunks = chunks
         self._position = position
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from fences.fence_set import FenceSet
 from operators.acceptance import REASONS
-from operators.fix_batch import OPTIONAL_FIELDS
 from operators.due import bring_due, bring_mark
 from operators.events import Events
+from operators.fix_batch import OPTIONAL_FIELDS
 from operators.order import CONFLICTS, CONTACTS, DUPLICATES, JUDGED, LATE
 from operators.raise_alerts import Telling
 from operators.snapshot import Ids, from_snapshot, ids_of, numbering_of, to_snapshot
@@ -33,7 +33,10 @@ class Shard:
         known_ids: Callable[[str], Ids | None] | None = None,
         metrics: Metrics | None = None,
     ) -> None:  # fmt: skip
-        """`snapshot`: what an earlier run's `snapshot` gave, also under another registry: carried over by `known_ids(numbering)`."""
+        """`snapshot`: what an earlier run's `snapshot` gave.
+
+        Also under another registry: carried over by `known_ids(numbering)`.
+        """
         registry = fence_set.registry
         if snapshot is None:
             self.state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
@@ -51,7 +54,7 @@ class Shard:
         if not isinstance(item, JudgedBatch):
             return self._mark(item)
         started = time.perf_counter()
-        fixes, before = item.fixes, self.state.memory.count.copy()
+        fixes, before = item.fixes, self.state.memory.counts.copy()
         # The newest cells: those of last positions were made known after this batch was judged.
         fences = item.verdicts.fences._replace(cells=item.fence_set.zone_index.cells)
         events = step(fences, self.state, item.verdicts, item.rows, item.subject, fixes)
@@ -60,7 +63,7 @@ class Shard:
         alerts = list(Telling(item.fence_set, fences, self.state).alerts(events, item.verdicts)) if events.used[0] else []
         if self._metrics is not None:
             self._metrics.stage("episodes", time.perf_counter() - started)
-            self._measure(item, self.state.memory.count - before)
+            self._measure(self._metrics, item, self.state.memory.counts - before)
         return Outgoing(alerts, item.dead_letters)
 
     def _mark(self, mark: Mark) -> Outgoing:
@@ -78,9 +81,9 @@ class Shard:
         alerts = list(Telling(self._fence_set, fences, self.state).alerts(events)) if events is not None else []
         return Outgoing(alerts, marks=[mark] if isinstance(mark, ClockMark) else [])
 
-    def _measure(self, item: JudgedBatch, counted: NDArray[np.int64]) -> None:
+    @staticmethod
+    def _measure(metrics: Metrics, item: JudgedBatch, counted: NDArray[np.int64]) -> None:
         """Tell the metrics what became of a batch (a live lane has one shard, which sees all of it)."""
-        assert self._metrics is not None
         rejected = item.rejected if item.rejected is not None else np.zeros(len(REASONS), np.int64)
         ignored = item.ignored if item.ignored is not None else np.zeros(len(OPTIONAL_FIELDS), np.int64)
         counts = BatchCounts(
@@ -89,7 +92,7 @@ class Shard:
             {name: n for name, n in zip(OPTIONAL_FIELDS, ignored.tolist(), strict=True) if n},
         )  # fmt: skip
         accepted = item.subject >= 0
-        self._metrics.batch(counts, (item.fixes.arrival_ms[accepted] - item.fixes.time_ms[accepted]) / 1000)
+        metrics.batch(counts, (item.fixes.arrival_ms[accepted] - item.fixes.time_ms[accepted]) / 1000)
 
     def snapshot(self) -> dict[str, Any]:
         """All that has to be saved; plain bytes and numbers."""

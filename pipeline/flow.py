@@ -9,9 +9,9 @@ import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from pipeline.engine import ShardLogic, Sink, Source
-from pipeline.items import Chunk, ClockMark, JudgedBatch
+from pipeline.items import Chunk, JudgedBatch, Mark
 
-Judge = Callable[[Chunk | ClockMark], list[tuple[str, JudgedBatch | ClockMark]]]
+Judge = Callable[[Chunk | Mark], list[tuple[str, JudgedBatch | Mark]]]
 """As `pipeline.judging.Judging` does it: what an item becomes, each part with the key of its shard."""
 
 

@@ -60,7 +60,8 @@ Mark = ClockMark | RegistryMark | Until
 class JudgedBatch:
     """One shard's part of a judged batch: `rows` int64 are its rows of the columns; `subject` int32 is -1 of rejected ones.
 
-    The first shard also carries what is counted once: how many `records` there are, rejects by reason, ignored fields, dead letters.
+    The first shard also carries what is counted once: how many `records` there are, rejects by reason, ignored fields, dead
+    letters.
     """
 
     fence_set: FenceSet

@@ -24,7 +24,10 @@ StageTimer = Callable[[str, float], None]
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A fence set with the directory of its subjects: what is swapped whole. `shard` int64[n]: which shard keeps each subject."""
+    """A fence set with the directory of its subjects: what is swapped whole.
+
+    `shard` int64[n + 1]: which shard keeps each subject, the last for -1.
+    """
 
     fence_set: FenceSet
     directory: SubjectDirectory
@@ -35,7 +38,7 @@ def rule_set_of(fence_set: FenceSet, shards: int) -> RuleSet:
     """The rule set of a compiled registry. A subject's shard follows from his id alone: it is the same under every version."""
     ids = fence_set.registry.subject_ids
     hashes = [crc32(name.encode()) for name in ids] if shards > 1 else [0] * len(ids)
-    return RuleSet(fence_set, SubjectDirectory(ids), np.array(hashes, np.int64) % shards)
+    return RuleSet(fence_set, SubjectDirectory(ids), np.array([*hashes, 0], np.int64) % shards)
 
 
 @dataclass(slots=True)
@@ -137,7 +140,7 @@ class Judging:
         fences = fence_set.fences_for(fixes.lon, fixes.lat)
         verdicts = judge(fences, subject, fixes.time_ms, fixes.lon, fixes.lat, fixes.accuracy_m)
         parts: list[tuple[str, JudgedBatch | Mark]] = []
-        shard = np.where(subject >= 0, self.rules.shard[subject], -1) if self.shards > 1 else None
+        shard = self.rules.shard[subject]  # of a rejected record, row -1, any: it is left out by its row
         for k in range(self.shards):
             rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(shard == k)[0]
             first = k == 0

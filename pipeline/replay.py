@@ -24,8 +24,8 @@ from pipeline.judging import Judging, rule_set_of
 from pipeline.pace import Pace
 from pipeline.progress import ReplayProgress
 from pipeline.runner import Run
-from pipeline.sources.files import FileOptions, FileStream, Position
 from pipeline.saved_state import versions_done
+from pipeline.sources.files import FileOptions, FileStream, Position
 from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
 from sinks.alert_files import alert_file
@@ -74,7 +74,8 @@ class Replayed:
 def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tuple[int, FenceSet]] = ()) -> Replayed:
     """Replay; `later`: registry versions with the instants from which they hold (UTC milliseconds).
 
-    Raises FencewatchError: an input that cannot be read, a state folder in use, alerts that could not be delivered."""
+    Raises FencewatchError: an input that cannot be read, a state folder in use, alerts that could not be delivered.
+    """
     folder = StateFolder(options.state) if options.state is not None else None
     deployment = options.deployment or f"replay-{secrets.token_hex(4)}"
     shards = options.workers
@@ -89,7 +90,7 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tupl
     if options.pace is not None:
         options.pace.stop = run.stop
     versions = sorted(later, key=lambda version: version[0])
-    done = versions_done(options.state) if folder is not None else 0
+    done = versions_done(options.state) if options.state is not None else 0
     current = versions[done - 1][1] if done else fence_set
     judging = Judging(
         rule_set_of(current, shards), shards, options.from_ms, options.to_ms,

@@ -52,7 +52,7 @@ class Totals:
 
     def by_state(self) -> NDArray[np.int64]:
         """Sums of the shards' counters, by the places of `operators.order`."""
-        return np.sum([s.memory.count for s in self._states], axis=0) if self._states else np.zeros(8, np.int64)
+        return np.sum([s.memory.counts for s in self._states], axis=0) if self._states else np.zeros(8, np.int64)
 
     def report(self, seconds: float) -> dict[str, Any]:
         """The report of section 7 of the contract."""

@@ -71,7 +71,7 @@ def _table_in(payload: bytes) -> pa.RecordBatch | Fault | None:
             if plain:
                 texts_of(chunk)  # Arrow's full check would read every byte; this one reads the offsets.
         return _one_batch(table)
-    except Exception:  # noqa: BLE001 - what Arrow raises for broken bytes is not confined to its own errors
+    except Exception:  # noqa: BLE001 - as above
         return Fault.UNDECODABLE
 
 

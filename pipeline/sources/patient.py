@@ -21,7 +21,8 @@ class Stopped(Exception):  # noqa: N818 - nothing is wrong
 def reader_of(stream: Any, stop: threading.Event | None = None) -> Callable[[int], bytes]:  # noqa: ANN401 - a file or an Arrow stream
     """A plain `read(n)`; it raises OSError for what is not what its ending says (a broken gzip).
 
-    From a pipe it gives what has come, at most n bytes, and waits only where nothing has; then it raises `Stopped` once `stop` is set.
+    From a pipe it gives what has come, at most n bytes, and waits only where nothing has; then it raises `Stopped` once
+    `stop` is set.
     """
     number = _pipe(stream)
     return (lambda n: bytes(stream.read(n))) if number is None else _from_pipe(number, stop or threading.Event())

@@ -21,7 +21,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
-from pipeline.items import Chunk, ClockMark
+from pipeline.items import Chunk, ClockMark, Mark
 from pipeline.stream_ids import order_of
 from pipeline.wall_clock import WallClock
 
@@ -82,9 +82,9 @@ class RedisStreams:
                 _Partition(source, stream, kept.get((source, stream), BEGINNING)) for source, stream in server.streams
             ]
 
-    def next_items(self) -> list[Chunk | ClockMark]:
+    def next_items(self) -> list[Chunk | Mark]:
         """What the streams hold now, and the marks behind it; empty while all are quiet."""
-        items: list[Chunk | ClockMark] = []
+        items: list[Chunk | Mark] = []
         away = False
         for server in self._servers:
             try:
@@ -116,7 +116,7 @@ class RedisStreams:
         for server in self._servers:
             server.client.close()
 
-    def _read(self, server: Server) -> list[Chunk | ClockMark]:
+    def _read(self, server: Server) -> list[Chunk | Mark]:
         most = max(p.fixes_an_entry for p in server.partitions)
         count = max(1, int(FIXES_A_READ / most))
         wanted = [p.stream for p in server.partitions] + [p.last_id for p in server.partitions]
@@ -124,7 +124,7 @@ class RedisStreams:
         self._asked_ms = self._clock.now_ms()
         reply = server.client.execute_command("XREAD", "COUNT", count, "STREAMS", *wanted)
         found = {bytes(name).decode(): entries for name, entries in reply or ()}
-        items: list[Chunk | ClockMark] = []
+        items: list[Chunk | Mark] = []
         for partition in server.partitions:
             entries: list[Entry] = found.get(partition.stream, [])
             if entries:

@@ -231,7 +231,7 @@ def test_a_registry_without_rules_judges_nothing(tmp_path: Path) -> None:
     fences = compiled_plan(tmp_path / "none", replace(make_plan(), areas=(), regions=(), subjects=({"id": "p"},)))
     assert verdicts_of(fences, [Fix("p", 0, (3, 3)), Fix("p", 1, None)]) == [(NOT_JUDGED, {})] * 2
     known = fences.fences
-    assert region_of(known.shapes, known.cells, known.region_rank, *place((3, 3))) == -1  # type: ignore[no-untyped-call]
+    assert region_of(known.shapes, known.cells, known.region_rank, *place((3, 3))) == -1
 
 
 def test_the_region_of_a_point_is_the_least_id_of_those_that_cover_it(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_the_region_of_a_point_is_the_least_id_of_those_that_cover_it(tmp_path: 
     for at, expected in places.items():
         x, y = place(at)
         known = fences.fences_for(np.array([x]), np.array([y]))
-        found = region_of(known.shapes, known.cells, known.region_rank, x, y)  # type: ignore[no-untyped-call]
+        found = region_of(known.shapes, known.cells, known.region_rank, x, y)
         assert fences.region_id(found) == expected, at
 
 

@@ -27,7 +27,7 @@ def counted(tmp_path: Path, *fixes: Fix) -> dict[str, int]:
     state = new_state(fences)
     run(fences, state, list(fixes), 1)
     names = {"judged": JUDGED, "contacts": CONTACTS, "late": LATE, "duplicates": DUPLICATES, "conflicts": CONFLICTS}
-    return {name: int(state.memory.count[at]) for name, at in names.items() if state.memory.count[at]}
+    return {name: int(state.memory.counts[at]) for name, at in names.items() if state.memory.counts[at]}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_each_subject_has_an_order_of_his_own(tmp_path: Path) -> None:
     fences = fence_set(tmp_path, subjects=({"id": "p"}, {"id": "q"}))
     state = new_state(fences)
     run(fences, state, [Fix("p", 100, A), Fix("q", 1, A), Fix("p", 101, A), Fix("q", 2, A), Fix("q", 2, A)])
-    assert state.memory.count[[JUDGED, LATE, DUPLICATES]].tolist() == [4, 0, 1]
+    assert state.memory.counts[[JUDGED, LATE, DUPLICATES]].tolist() == [4, 0, 1]
 
 
 def histogram_of(gaps_ms: list[int]) -> NDArray[np.int64]:

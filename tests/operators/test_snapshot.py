@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fences.fence_set import FenceSet
 from operators.alert import Alert
 from operators.snapshot import Ids, from_snapshot, ids_of, numbering_of, to_snapshot
-from operators.state import OPEN, OPEN_EPISODES, State
+from operators.state import OPEN_EPISODES, State
 from tests.operators.small_registry import AREAS, REGIONS, Fix, Json, compiled_plan, fence_set, new_state, run, track
 from tests.strategies.registries import Plan
 from tests.strategies.shapes import feature, rectangle
@@ -186,7 +186,10 @@ def test_slots_of_a_rule_that_is_gone_become_calm_those_of_others_stay(tmp_path:
 
 
 def test_regions_told_go_by_id(tmp_path: Path) -> None:
-    """Told to "middle" and home; "middle" is gone and 70 regions stand before the others: the clear still goes to all that was told."""
+    """Told to "middle" and home.
+
+    "middle" is gone and 70 regions stand before the others: the clear still goes to all that was told.
+    """
     one = fence_set(tmp_path / "one", RULES[0] | {"confirm_fixes": 1}, subjects=SUBJECTS)
     state = new_state(one)
     run(one, state, track("s0", PLACES[4], PLACES[5]))
@@ -194,7 +197,8 @@ def test_regions_told_go_by_id(tmp_path: Path) -> None:
     other = compiled_plan(tmp_path / "other", plan)
     taken_up = from_snapshot(saved(one, state), other, ids_of(one.registry))
     assert run(other, taken_up, [Fix("s0", 600, PLACES[5])]) == []
-    assert [a.regions for a in run(other, taken_up, [Fix("s0", 700 + i, PLACES[0]) for i in range(2)])] == [("east", "middle", "west")]
+    cleared = run(other, taken_up, [Fix("s0", 700 + i, PLACES[0]) for i in range(2)])
+    assert [a.regions for a in cleared] == [("east", "middle", "west")]
 
 
 def test_a_snapshot_holds_only_what_is_used(tmp_path: Path) -> None:

@@ -277,7 +277,7 @@ def test_batches_and_the_order_of_subjects_do_not_matter(seed: int, batch: int, 
     for other in states[1:]:
         assert np.array_equal(states[0].memory.row["last_ms"], other.memory.row["last_ms"])
         assert np.array_equal(states[0].memory.row["area_state"], other.memory.row["area_state"])
-        assert np.array_equal(states[0].memory.count, other.memory.count)
+        assert np.array_equal(states[0].memory.counts, other.memory.counts)
         assert states[0].memory.pool.head[OPEN_EPISODES] == other.memory.pool.head[OPEN_EPISODES]
 
 

@@ -139,8 +139,10 @@ def test_a_state_folder_in_use_is_refused(short_day: ShortDay, tmp_path: Path) -
     second = fencewatch(*options)
     assert second.code == 1
     assert second.said == [
-        f"fencewatch: {tmp_path / 'state'}: another run (process {running.pid}) uses this state folder; "
-        "stop it first, or name another folder."
+        (
+            f"fencewatch: {tmp_path / 'state'}: another run (process {running.pid}) uses this state folder; "
+            "stop it first, or name another folder."
+        )
     ]
     _, said = running.communicate(timeout=60)
     assert running.returncode == 0, said.decode()
