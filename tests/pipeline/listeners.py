@@ -14,15 +14,13 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from sinks.redis_names import RedisNames
-from tests.pipeline.commands import start
+from tests.pipeline.commands import LATEST_S, start
 from tests.redis_process import RedisProcess
 
-LATEST_S = 60.0
 
-
-def until(holds: Callable[[], object], *, latest_s: float = LATEST_S) -> None:
+def until(holds: Callable[[], object]) -> None:
     """Wait until something holds; a wait without end is a failure."""
-    end = time.monotonic() + latest_s
+    end = time.monotonic() + LATEST_S
     while not holds():
         assert time.monotonic() < end, "what was waited for did not come"
         time.sleep(0.02)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from sinks.redis_names import RedisNames
-from tests.pipeline.commands import start, told
+from tests.pipeline.commands import LATEST_S, start, told
 from tests.pipeline.listeners import following, in_stream, subscribed, until
 from tests.pipeline.short_day import ShortDay
 from tests.redis_fixtures import StartRedis
@@ -63,7 +63,7 @@ class Fed:
         assert self.process.stderr is not None
         said = self.process.stderr.read().decode()
         self._giving.join(10)
-        return self.process.wait(60), said
+        return self.process.wait(LATEST_S), said
 
 
 @pytest.fixture
