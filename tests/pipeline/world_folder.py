@@ -116,10 +116,13 @@ def replay(
     form: str = "auto",
     state: Path | None = None,
     stop_after: int | None = None,
-    from_ms: int | None = None,
-    to_ms: int | None = None,
+    until_ms: int | None = None,
+    later: Sequence[tuple[int, FenceSet]] = (),
 ) -> Outcome:
-    """Replay files into the alert file `out`; with `stop_after` it is told to stop after so many batches."""
+    """Replay files into the alert file `out`; with `stop_after` it is told to stop after so many batches.
+
+    `until_ms`, `later`: `--until` and `--registry-at`.
+    """
     replayed = run_replay(
         ReplayOptions(
             [str(path) for path in files],
@@ -129,10 +132,10 @@ def replay(
             workers=workers,
             state=state,
             pace=None if stop_after is None else StopAfter(stop_after),
-            from_ms=from_ms,
-            to_ms=to_ms,
+            until_ms=until_ms,
         ),
         fence_set,
+        later,
     )
     return outcome_of(replayed, out)
 
