@@ -2,7 +2,8 @@
 
     python -m benchmarks.contender KIND REGISTRY      KIND: ours, per_fix, obvious or orjson
 
-A request is JSON: `path`, `fixes` and `warm_up` (of the yardsticks), `redis`, `prefix`, `stages`. The answer is a line of JSON:
+A request is JSON: `path`, `fixes` and `warm_up` (of the yardsticks), `redis`, `prefix`, `stages`; `stream` where the fixes are
+read from a stream of the server `source` instead. The answer is a line of JSON:
 `benchmarks.measured.Measured`, or nanoseconds by stage. Contenders live side by side and take turns, so that a noisy minute of the
 machine hits all of them.
 """
@@ -43,6 +44,10 @@ class Contender:
         """One run over a file. Raises RuntimeError where the process has ended."""
         return Measured(**self._ask(path=str(path), fixes=fixes, warm_up=warm_up, redis=redis, prefix=prefix))
 
+    def live(self, source: str, stream: str, *, fixes: int, redis: str, prefix: str) -> Measured:
+        """One run over a stream of the Redis server `source`."""
+        return Measured(**self._ask(source=source, stream=stream, fixes=fixes, redis=redis, prefix=prefix))
+
     def stages(self, path: Path, *, redis: str, prefix: str) -> dict[str, float]:
         """Nanoseconds a fix by stage."""
         return dict(self._ask(path=str(path), redis=redis, prefix=prefix, stages=True))
@@ -71,12 +76,14 @@ def main() -> None:
 
 
 def _ours(directory: Path) -> Answer:
-    from benchmarks.ours import replay, stages  # noqa: PLC0415 - each kind loads what it needs, so that memory is its own
+    from benchmarks.ours import live, replay, stages  # noqa: PLC0415 - each kind loads what it needs, so that memory is its own
     from fences.load import load_registry  # noqa: PLC0415
 
     registry, _ = load_registry(directory)
 
     def answer(request: dict[str, Any]) -> Measured | dict[str, float]:
+        if "stream" in request:
+            return live(registry, *(request[name] for name in ("source", "stream", "fixes", "redis", "prefix")))
         run = stages if request.get("stages") else replay
         return run(registry, Path(request["path"]), request["redis"], request["prefix"])
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks.measured import Measured, Watch
 from fences.fence_set import FenceSet
 from fences.registry import Registry
+from pipeline.daemon import EPOCH
 from pipeline.delivery import Delivery
+from pipeline.engine import ShardLogic, Sink, Source
 from pipeline.episodes import Shard
+from pipeline.flow import build_flow
+from pipeline.items import ClockMark
 from pipeline.judging import Judging, rule_set_of
 from pipeline.replay import ReplayOptions, run_replay
+from pipeline.runner import Run
 from pipeline.sources.files import FileOptions, FileStream
+from pipeline.sources.redis_streams import RedisStreams, Server
+from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
+from pipeline.wall_clock import WallClock
 from sinks.redis_alerts import RedisAlerts
 from sinks.redis_connection import connect
 from sinks.redis_names import RedisNames
@@ -30,6 +39,36 @@ def replay(registry: Registry, path: Path, url: str, prefix: str) -> Measured:
     report = run_replay(ReplayOptions([str(path)], FileOptions(), redis=url, prefix=prefix), fence_set).report
     told = sum(sum(changes.values()) for changes in report["alerts"].values())
     measured = watch.read(report["fixes_read"], told)
+    measured.alert_ids = _ids(url, prefix) if told else []
+    return measured
+
+
+def live(registry: Registry, source: str, stream: str, fixes: int, url: str, prefix: str) -> Measured:
+    """Judge what a Redis stream holds as the daemon does, saving as it saves; ends when so many fixes were read."""
+    watch, totals, run = Watch(), Totals(), Run()
+    fence_set, client = FenceSet(registry), connect(url)
+    sink = RedisAlerts(client, RedisNames(prefix), KEEP_DAYS, "bench")
+    with TemporaryDirectory(prefix="fencewatch-bench-") as directory:
+        folder = StateFolder(Path(directory))
+        judging = Judging(rule_set_of(fence_set, 1), 1)
+
+        def open_reader(position: dict[tuple[str, str], bytes] | None) -> RedisStreams:
+            return RedisStreams([Server(connect(source), [("bench", stream)])], WallClock(), position, lambda _away: None)
+
+        def delivered(_marks: list[ClockMark]) -> None:
+            if totals.fixes_read >= fixes:
+                run.stop.set()
+
+        flow = build_flow(
+            Source(open_reader, run),
+            run.guard(judging),
+            lambda snapshot: ShardLogic(Shard(fence_set, totals, snapshot, folder.ids), run, saved=True),
+            Sink(lambda: Delivery("bench", totals, redis=sink, on_marks=delivered), run),
+        )
+        run.go(flow, workers=1, epoch=EPOCH, recovery=folder.recovery())
+        told = sum(sum(changes.values()) for changes in totals.alerts.values())
+        measured = watch.read(totals.fixes_read, told)
+        folder.close()
     measured.alert_ids = _ids(url, prefix) if told else []
     return measured
 

@@ -96,7 +96,8 @@ def table(costs: dict[str, Cost]) -> str:
 
 def stages_table(costs: dict[str, Cost]) -> str:
     """One row a key: where the nanoseconds go, stage by stage, run without the dataflow around them."""
-    stages = list(next(iter(costs.values())).stages_ns)
+    costs = {key: cost for key, cost in costs.items() if cost.stages_ns}
+    stages = list(next(iter(costs.values())).stages_ns) if costs else []
     lines = ["cpu ns by stage (without the dataflow)", f"{'':24}" + "".join(f"{stage:>9}" for stage in [*stages, "sum"])]
     for key, cost in costs.items():
         values = [cost.stages_ns[stage] for stage in stages]

@@ -28,7 +28,7 @@ from benchmarks.world_files import WorldFiles, make_world_files
 from pipeline.embedded_redis import EmbeddedRedis
 
 FORMS = {
-    "w1": ("jsonl", "csv", "parquet", "jsonl_by_subject", "parquet_by_subject", "jsonl_broken"),
+    "w1": ("jsonl", "csv", "parquet", "jsonl_by_subject", "parquet_by_subject", "jsonl_broken", "redis_packed", "redis_single"),
     "w1_breach": ("jsonl", "parquet"),
     "w2": ("jsonl", "parquet"),
 }
@@ -49,6 +49,7 @@ class Size:
     per_fix: dict[str, tuple[int, int]]
     obvious: dict[str, tuple[int, int]]
     orjson: int
+    single: int
 
 
 FULL = Size(
@@ -56,11 +57,13 @@ FULL = Size(
     {"w1": (560_000, 210_000), "w1_breach": (560_000, 210_000), "w2": (1_350_000, 1_050_000)},
     {"w1": (260_000, 210_000), "w1_breach": (260_000, 210_000), "w2": (80_000, 20_000)},
     1_000_000,
+    1_000_000,
 )  # fmt: skip
 QUICK = Size(
     1_000_000, 1,
     {"w1": (400_000, 210_000), "w1_breach": (400_000, 210_000)},
     {"w1": (60_000, 20_000), "w1_breach": (60_000, 20_000)},
+    300_000,
     300_000,
 )  # fmt: skip
 
@@ -73,6 +76,7 @@ class Bench:
     seed: int
     folder: Path
     url: str
+    input_url: str
     only: tuple[str, ...] = ()
     ours: dict[str, list[Measured]] = field(default_factory=dict)
     yardsticks: dict[str, dict[str, list[Measured]]] = field(default_factory=dict)
@@ -88,7 +92,10 @@ class Bench:
         _say(f"{name}: making the world and {', '.join(forms)} of {self.size.fixes:,} fixes")
         files = make_world_files(name, self.folder, self.seed, self.size.fixes)
         for form in {"jsonl", *forms}:
-            files.file(form)
+            if form.startswith("redis"):
+                files.fill(self.input_url, form, self._fixes(form))
+            else:
+                files.file(form)
         os.sync()  # else the disk would still be writing these when Redis waits for it
         yardstick_forms = [form for form in YARDSTICK_FORMS if form in forms or form == "jsonl"]
         with ExitStack() as stack:
@@ -103,11 +110,22 @@ class Bench:
                 for form in yardstick_forms:
                     self._run_yardsticks(files, form, contenders)
                 for form in forms:
-                    measured = contenders["ours"].run(files.file(form), redis=self.url, prefix=self._prefix())
-                    assert measured.fixes == self.size.fixes
-                    self.ours.setdefault(key_of(form, name), []).append(measured)
-            for form in forms:
+                    self.ours.setdefault(key_of(form, name), []).append(self._run_ours(files, form, contenders["ours"]))
+            for form in (form for form in forms if not form.startswith("redis")):
                 self.stages[key_of(form, name)] = contenders["ours"].stages(files.file(form), redis=self.url, prefix=self._prefix())
+
+    def _fixes(self, form: str) -> int:
+        return min(self.size.single, self.size.fixes) if form == "redis_single" else self.size.fixes
+
+    def _run_ours(self, files: WorldFiles, form: str, ours: Contender) -> Measured:
+        fixes, prefix = self._fixes(form), self._prefix()
+        if form.startswith("redis"):
+            stream = files.fill(self.input_url, form, fixes)
+            measured = ours.live(self.input_url, stream, fixes=fixes, redis=self.url, prefix=prefix)
+        else:
+            measured = ours.run(files.file(form), redis=self.url, prefix=prefix)
+        assert measured.fixes == fixes
+        return measured
 
     def _compare(self, files: WorldFiles, form: str, contenders: dict[str, Contender]) -> None:
         """Ours and the per-fix flow over the same sample: the alerts must be the same. It also compiles and warms both."""
@@ -163,16 +181,14 @@ class Bench:
                 per_fix_peak_mb=max(run.peak_mb for run in best["per_fix"]),
                 obvious_wall_ns=_median_ns(best["obvious"], "wall_s"),
                 orjson_cpu_ns=_median_ns(best["orjson"], "cpu_s"),
-                stages_ns=self.stages[key],
+                stages_ns=self.stages.get(key, {}),
             )
         return out
 
 
 def key_of(form: str, world: str) -> str:
     """`jsonl_by_subject` of w1 is `jsonl_w1_by_subject`, `jsonl` of w1_breach is `jsonl_w1_breach`."""
-    kind, _, variant = form.partition("_")
-    if kind == "redis":
-        kind, variant = form, ""
+    kind, _, variant = (form, "", "") if form.startswith("redis") else form.partition("_")
     return "_".join(filter(None, (kind, world, variant)))
 
 
@@ -187,7 +203,7 @@ def form_and_world(key: str) -> tuple[str, str]:
 
 def _lines_like(form: str) -> str:
     """The JSON lines with the same fixes in the same order."""
-    return form.replace("parquet", "jsonl").replace("csv", "jsonl")
+    return "jsonl" if form.startswith("redis") else form.replace("parquet", "jsonl").replace("csv", "jsonl")
 
 
 def _median_ns(runs: list[Measured], what: str) -> float:
@@ -210,10 +226,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="where the results are written")
     options = parser.parse_args()
     base, forms = (QUICK, QUICK_FORMS) if options.quick else (FULL, FORMS)
-    size = Size(options.fixes or base.fixes, options.rounds or base.rounds, base.per_fix, base.obvious, base.orjson)
+    size = Size(options.fixes or base.fixes, options.rounds or base.rounds, base.per_fix, base.obvious, base.orjson, base.single)
     started = time.time()
-    with TemporaryDirectory(prefix="fencewatch-bench-") as thrown_away, EmbeddedRedis(Path(thrown_away) / "redis") as server:
-        bench = Bench(size, options.seed, options.folder or Path(thrown_away), server.url, tuple(options.only))
+    # Alerts go to a server that syncs its file at each write, as the daemon's own does; the recorded input stands in another one.
+    with (
+        TemporaryDirectory(prefix="fencewatch-bench-") as thrown_away,
+        EmbeddedRedis(Path(thrown_away) / "redis") as server,
+        EmbeddedRedis() as source,
+    ):
+        bench = Bench(size, options.seed, options.folder or Path(thrown_away), server.url, source.url, tuple(options.only))
         for name, of_world in forms.items():
             bench.run_world(name, of_world)
     about: dict[str, Any] = {

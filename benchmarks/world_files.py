@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from threading import Event
+from typing import Any, Literal
 
 import pyarrow as pa
 
+from pipeline.feeding import Feeding
+from pipeline.sources.files import FileOptions, FileStream
 from pipeline.worlds.bench_broken import write_jsonl_broken
 from pipeline.worlds.bench_worlds import W1, W2, BenchSpec, BenchWorld, make_bench_world
 from pipeline.worlds.track_files import write_csv, write_jsonl, write_parquet
+from sinks.redis_connection import connect
 
+FIXES_AN_ENTRY = 1_000
 Order = Literal["time", "subject"]
 
 
@@ -41,6 +46,17 @@ class WorldFiles:
         if not path.exists():
             self._write(form, path)
         return path
+
+    def fill(self, url: str, form: str, fixes: int) -> str:
+        """Feed the first fixes into a stream of the server at `url`, as `redis_packed` or `redis_single`; gives its name."""
+        client: Any = connect(url)
+        stream = f"{self.name}:{form}"
+        if not client.exists(stream):
+            feeding = Feeding(stream, packed=FIXES_AN_ENTRY if form == "redis_packed" else 0)
+            source = self.file("parquet") if fixes == self.fixes else self.sample("jsonl", fixes)
+            feeding.feed(FileStream([str(source)], FileOptions()), client, lambda _fed: None, Event())
+        client.close()
+        return stream
 
     def sample(self, form: str, count: int) -> Path:
         """The first `count` lines of a file of JSON lines."""
