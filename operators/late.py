@@ -6,7 +6,6 @@ opened and cleared is seen in its events. Everything is kept by ids, so that it 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -51,16 +50,34 @@ class Lane:
 
 @dataclass(slots=True)
 class Past:
-    """Episodes of one slot: the last ones that ended, [onset, end], and the onset of the open one."""
+    """Episodes of one slot, [onset, end], in the order in which they were opened: the last ones that ended, and the open one.
 
-    ended: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-    open_since_ms: int | None = None
+    The open one has no end yet. Late evidence may come while it is open: what ends last need not be what was opened last.
+    """
+
+    episodes: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def opened(self, onset_ms: int, end_ms: int | None) -> None:
+        """One more; late evidence has its end at once."""
+        self.episodes.append((onset_ms, end_ms))
+        self._forget_old()
+
+    def cleared(self, end_ms: int) -> None:
+        """The open one has ended."""
+        self.episodes = [(onset, end_ms if end is None else end) for onset, end in self.episodes]
+        self._forget_old()
 
     def knows(self, onset_ms: int) -> bool:
         """Whether an onset falls to one of them, or near it."""
-        if self.open_since_ms is not None and onset_ms >= self.open_since_ms - QUARTER_HOUR_MS:
-            return True
-        return any(start - QUARTER_HOUR_MS <= onset_ms <= end + QUARTER_HOUR_MS for start, end in self.ended)
+        return any(
+            start - QUARTER_HOUR_MS <= onset_ms and (end is None or onset_ms <= end + QUARTER_HOUR_MS)
+            for start, end in self.episodes
+        )
+
+    def _forget_old(self) -> None:
+        ended = [episode for episode in self.episodes if episode[1] is not None]
+        for old in ended[:-REMEMBERED]:
+            self.episodes.remove(old)
 
 
 @dataclass(slots=True)
@@ -100,13 +117,11 @@ class LateEvidence:
 
     def opened(self, key: SlotKey, onset_ms: int) -> None:
         """An episode was opened."""
-        self.past.setdefault(key, Past()).open_since_ms = onset_ms
+        self.past.setdefault(key, Past()).opened(onset_ms, None)
 
-    def cleared(self, key: SlotKey, onset_ms: int, end_ms: int) -> None:
+    def cleared(self, key: SlotKey, end_ms: int) -> None:
         """It has ended."""
-        past = self.past.setdefault(key, Past())
-        past.open_since_ms = None
-        past.ended.append((onset_ms, end_ms))
+        self.past.setdefault(key, Past()).cleared(end_ms)
 
     def is_new(self, key: SlotKey, evidence: tuple[int, int], pending_since_ms: int | None) -> bool:
         """Whether late evidence has to be told; it is then one of the past episodes."""
@@ -115,7 +130,7 @@ class LateEvidence:
         past = self.past.setdefault(key, Past())
         if past.knows(evidence[0]):
             return False
-        past.ended.append(evidence)
+        past.opened(*evidence)
         return True
 
     def forget_slots(self, slots: set[str]) -> None:

@@ -85,7 +85,7 @@ class Telling:
                     if event.what == OPENED:
                         late.opened(key, event.onset_ms)
                     else:
-                        late.cleared(key, event.onset_ms, event.time_ms)
+                        late.cleared(key, event.time_ms)
                 yield self._alert(event)
 
     def _alert(self, event: _Event) -> Alert:
