@@ -46,6 +46,8 @@ $(VENV)/installed-%: $(BIN)/python pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt setuptools
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-build-isolation \
 	    --editable '.$(if $(filter-out run,$*),[$*])'
+	@echo "fencewatch: compiling its loops, once ..."
+	@$(BIN)/python -m pipeline.warm_up
 	@touch $@
 
 $(BIN)/python:

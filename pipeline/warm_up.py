@@ -7,11 +7,14 @@ asked for once; numba keeps the machine code for the next start.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 
-from fences.fence_set import Fences
+from fences.fence_set import Fences, FenceSet
+from fences.load import load_registry
 from fences.registry import FORBID
 from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
@@ -21,7 +24,8 @@ from operators.fix_batch import FixBatch
 from operators.state import State
 from operators.step import step
 from pipeline.items import Chunk, JudgedBatch
-from pipeline.judging import Judging, RuleSet
+from pipeline.judging import Judging, RuleSet, rule_set_of
+from pipeline.worlds.world import make_world
 
 LINE = b'{"subject":"\\u0000","time":"2026-03-02T08:15:27.123Z","lon":121.1,"lat":31.1,"accuracy_m":12.5,"positioning":"gnss"}\n'
 """No subject has such an id."""
@@ -82,3 +86,15 @@ def _measure(fences: Fences) -> None:
         opening_m(fences, subject, -1, TIME_MS, LON, LAT)
         for rule in np.nonzero(fences.rule["effect"] == FORBID)[0][:1].tolist():
             opening_m(fences, subject, rule, TIME_MS, LON, LAT)
+
+
+def main() -> None:
+    """Compile before there is a registry: what an installation does once, so that the first command does not."""
+    with TemporaryDirectory() as folder:
+        make_world(seed=1, subjects=24, hours=0.2).write_registry(Path(folder))
+        registry, _ = load_registry(Path(folder))
+        warm_up(rule_set_of(FenceSet(registry), 1))
+
+
+if __name__ == "__main__":
+    main()
