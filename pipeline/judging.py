@@ -17,6 +17,7 @@ from operators.fix_batch import FixBatch
 from operators.judge import judge
 from operators.subject_directory import SubjectDirectory
 from pipeline.items import Chunk, JudgedBatch, Mark, RegistryMark, Until
+from pipeline.selection import between
 from sinks.dead_letters import dead_letter
 
 StageTimer = Callable[[str, float], None]
@@ -65,7 +66,7 @@ class Judging:
         if not isinstance(item, Chunk):
             return self._to_all(item)
         started = time.perf_counter()
-        batch = item.decode()
+        batch = between(item.decode(), self.from_ms, self.to_ms)
         started = self._timed("decode", started)
         if self.pace is not None:
             self.pace(batch)
@@ -99,7 +100,7 @@ class Judging:
         received = batch.received_ms
         arrival = np.where((received >= EARLIEST_MS) & (received < BEFORE_MS), received, batch.time_ms)
         counts = (fixes.reason == 0) | (fixes.reason == UNKNOWN_SUBJECT) | (fixes.reason == FUTURE)
-        found = np.nonzero(counts & (arrival >= time_ms) & self._wanted(batch))[0]
+        found = np.nonzero(counts & (arrival >= time_ms))[0]
         return int(found[0]) if len(found) else len(batch)
 
     def _change_version(self) -> list[tuple[str, JudgedBatch | Mark]]:
@@ -115,26 +116,15 @@ class Judging:
             self.timer(stage, now - started)
         return now
 
-    def _wanted(self, batch: FixBatch) -> NDArray[np.bool_]:
-        """Which records lie within `from_ms` and `to_ms`; one whose time cannot be read does."""
-        wanted = np.ones(len(batch), bool)
-        if self.from_ms is not None:
-            wanted &= (batch.time_ms >= self.from_ms) | (batch.time_ms <= 0)
-        if self.to_ms is not None:
-            wanted &= batch.time_ms < self.to_ms
-        return wanted
-
     def _judged(self, item: Chunk, batch: FixBatch, fixes: Accepted) -> list[tuple[str, JudgedBatch | Mark]]:
         subject = np.where(fixes.reason != 0, np.int32(-1), fixes.subject)
-        wanted = self._wanted(batch)
-        rejects = np.nonzero((fixes.reason != 0) & wanted)[0]
+        rejects = np.nonzero(fixes.reason)[0]
         letters: tuple[bytes, ...] = ()
         rejected = np.bincount(fixes.reason[rejects] - 1, minlength=len(REASONS))
         if self.keep_dead_letters:
             letters = tuple(
                 dead_letter(REASONS[fixes.reason[i] - 1], item.source, batch.place(i), batch.raw(i)) for i in rejects.tolist()
             )
-        subject[~wanted] = -1
         subject.flags.writeable = False
         fence_set = self.rules.fence_set
         fences = fence_set.fences_for(fixes.lon, fixes.lat)
@@ -145,7 +135,7 @@ class Judging:
             rows = np.arange(len(subject)) if self.shards == 1 else np.nonzero(shard == k)[0]
             first = k == 0
             judged = JudgedBatch(
-                fence_set, fixes, subject, verdicts, rows, int(wanted.sum()), rejected if first else None,
+                fence_set, fixes, subject, verdicts, rows, len(batch), rejected if first else None,
                 fixes.ignored if first else None, letters if first else (), item.feed or item.source,
             )  # fmt: skip
             if first or len(rows):
