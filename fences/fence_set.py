@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from fences.activity import Calendar, compile_calendar
 from fences.compiled import record_type
+from fences.rasters import compile_shapes
 from fences.registry import ALLOW, FOR_EVER, FORBID, FROM_EVER, REQUIRE, Lists, Policy, Registry, RulePolicy, Schedule
-from fences.shapes import Shapes, compile_shapes
+from fences.shapes import Shapes
 from fences.zone_index import Cells, ZoneIndex
 
 BINDING = record_type([("from_ms", "i8"), ("until_ms", "i8"), ("area", "i4"), ("rule", "i4"), ("policy", "i4"), ("schedule", "i4")])

@@ -14,7 +14,8 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from fences.compiled import compiled
-from fences.shapes import Shapes, compile_shapes, covers
+from fences.rasters import compile_shapes
+from fences.shapes import Shapes, covers
 
 Xy = NDArray[np.float64]
 PLACES = {
