@@ -181,7 +181,17 @@ def test_no_value_ends_in_a_traceback(data: st.DataObject) -> None:
             record[key] = data.draw(VALUES)
         texts[file] += json.dumps(record) + "\n"
     area = feature("drawn", [square(121, 31)], radius_m=5)
-    key, inner = data.draw(st.sampled_from([("properties", "id"), ("properties", "datum"), ("properties", "radius_m"), ("geometry", "type"), ("geometry", "coordinates")]))  # fmt: skip  # noqa: E501
+    key, inner = data.draw(
+        st.sampled_from(
+            [
+                ("properties", "id"),
+                ("properties", "datum"),
+                ("properties", "radius_m"),
+                ("geometry", "type"),
+                ("geometry", "coordinates"),
+            ]
+        )
+    )
     area[key][inner] = data.draw(VALUES)
     if data.draw(st.booleans()):
         area[key] = data.draw(VALUES)

@@ -80,7 +80,7 @@ def test_many_areas_do_not_mix() -> None:
         ("beside zero", Polygon([(0, 51), (0.5, 51), (0.5, 52), (0, 51)]), {(-5e-324, 51.0): False, (0.0, 51.0): True}),
         ("no number", box(0, 0, 1, 1), {(math.nan, math.nan): False, (math.nan, 0.5): False}),
     ],
-)  # fmt: skip
+)
 def test_covers_where_it_is_known(what: str, one: BaseGeometry, points: dict[tuple[float, float], bool]) -> None:
     """A boundary belongs to its area, that of a hole too; what lies beside it does not."""
     shapes = compiled_shapes(one)

@@ -100,7 +100,7 @@ def test_j2_without_tolerance_the_cover_test_alone_decides(tmp_path: Path) -> No
         n = len(lon)
         verdicts = judge(
             fences.fences_for(lon, lat), np.zeros(n, np.int32), np.full(n, 10**12), lon, lat, np.full(n, accuracy_m)
-        ).area  # fmt: skip
+        ).area
         assert verdicts.tolist() == np.where(outside, beside, FINE).tolist()
 
 

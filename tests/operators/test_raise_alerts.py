@@ -41,10 +41,16 @@ def test_the_test_vector_of_the_contract() -> None:
 def test_ids_tell_apart_what_differs() -> None:
     """Another subject, slot, onset, type, or region of a move is another id; nothing runs together at the joints."""
     ids = {
-        alert_id("p", "area", 1, "opened"), alert_id("p", "area", 1, "cleared"), alert_id("p", "area", 1, "moved", "west"),
-        alert_id("p", "area", 1, "moved", "east"), alert_id("q", "area", 1, "opened"), alert_id("p", "area", 11, "opened"),
-        alert_id("p", "rule:area", 1, "opened"), alert_id("parea", "", 1, "opened"), episode_id("p", "area", 1),
-    }  # fmt: skip
+        alert_id("p", "area", 1, "opened"),
+        alert_id("p", "area", 1, "cleared"),
+        alert_id("p", "area", 1, "moved", "west"),
+        alert_id("p", "area", 1, "moved", "east"),
+        alert_id("q", "area", 1, "opened"),
+        alert_id("p", "area", 11, "opened"),
+        alert_id("p", "rule:area", 1, "opened"),
+        alert_id("parea", "", 1, "opened"),
+        episode_id("p", "area", 1),
+    }
     assert len(ids) == 9
 
 
@@ -119,8 +125,9 @@ def test_the_kind_and_slot_of_rules(tmp_path: Path) -> None:
     fences = fence_set(tmp_path, *rules)
     alerts = run(fences, new_state(fences), [Fix("p", 0, (4.2, 4.1))])
     assert sorted((a.kind, a.slot, a.rule, a.level) for a in alerts) == [
-        ("absent", "rule:be:there", "be:there", "red"), ("entered_forbidden", "rule:no go", "no go", "red"),
-    ]  # fmt: skip
+        ("absent", "rule:be:there", "be:there", "red"),
+        ("entered_forbidden", "rule:no go", "no go", "red"),
+    ]
     assert [a.id for a in alerts if a.kind == "absent"] == [alert_id("p", "rule:be:there", START_MS, "opened")]
 
 

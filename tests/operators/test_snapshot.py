@@ -56,7 +56,7 @@ def restless(seed: int, rounds: int) -> list[Fix]:
         Fix(str(subject["id"]), 60 * t, PLACES[rng.integers(len(PLACES))], rng.choice([0.0, 40.0]))
         for t in range(rounds)
         for subject in SUBJECTS
-    ]  # fmt: skip
+    ]
 
 
 def saved(fences: FenceSet, state: State) -> dict[str, Any]:

@@ -151,8 +151,10 @@ def test_a_fine_or_uncertain_fix_in_a_new_region_moves_an_episode_that_stays_ope
     fine, on_the_border = (10.5, 10.0), (11.9, 10.0)  # the island reaches from "west" into "middle"
     path = [Fix("p", 0, NOWHERE), Fix("p", 60, NOWHERE), Fix("p", 120, fine), Fix("p", 180, fine)]
     assert regions_told(run(fences, new_state(fences), path)) == [
-        ("opened", None, ("west",)), ("moved", "middle", ("middle", "west")), ("cleared", "middle", ("middle", "west")),
-    ]  # fmt: skip
+        ("opened", None, ("west",)),
+        ("moved", "middle", ("middle", "west")),
+        ("cleared", "middle", ("middle", "west")),
+    ]
     once = fence_set(tmp_path / "once", {"effect": "allow", "areas": ["home", "island"], "clear_fixes": 1, **P})
     assert regions_told(run(once, new_state(once), path)) == [("opened", None, ("west",)), ("cleared", "middle", ("west",))]
     unsure = [*path[:2], Fix("p", 120, on_the_border, 80.0)]
@@ -179,8 +181,11 @@ def test_who_has_no_home_tells_only_where_he_is_found(tmp_path: Path) -> None:
     fences = fence_set(tmp_path, HOME, subjects=subjects)
     path = track("p", NOWHERE, NOWHERE, MIDDLE, IN, IN)
     assert [regions for *_, regions in regions_told(run(fences, new_state(fences), path))] == [
-        (), ("middle",), ("middle", "west"), ("middle", "west"),
-    ]  # fmt: skip
+        (),
+        ("middle",),
+        ("middle", "west"),
+        ("middle", "west"),
+    ]
 
 
 def test_a_second_episode_begins_with_nobody_told(tmp_path: Path) -> None:
@@ -189,10 +194,14 @@ def test_a_second_episode_begins_with_nobody_told(tmp_path: Path) -> None:
     path = track("p", MIDDLE, EAST, IN, EAST, IN, MIDDLE, IN)
     got = regions_told(run(fences, new_state(fences), path))
     assert [(change, regions) for change, _, regions in got] == [
-        ("opened", ("middle", "west")), ("moved", ("east", "middle", "west")), ("cleared", ("east", "middle", "west")),
-        ("opened", ("east", "west")), ("cleared", ("east", "west")),
-        ("opened", ("middle", "west")), ("cleared", ("middle", "west")),
-    ]  # fmt: skip
+        ("opened", ("middle", "west")),
+        ("moved", ("east", "middle", "west")),
+        ("cleared", ("east", "middle", "west")),
+        ("opened", ("east", "west")),
+        ("cleared", ("east", "west")),
+        ("opened", ("middle", "west")),
+        ("cleared", ("middle", "west")),
+    ]
 
 
 def test_slots_of_several_rules_go_their_own_ways(tmp_path: Path) -> None:
@@ -201,9 +210,15 @@ def test_slots_of_several_rules_go_their_own_ways(tmp_path: Path) -> None:
     fences = fence_set(tmp_path, *rules)
     path = track("p", (2.5, 2.5), (3.5, 3.5), (4.5, 4.5), (3.5, 3.5), (2.5, 2.5), (5.5, 5.5), (1.0, 1.0))
     assert [(change, slot, t) for change, slot, t, _ in story(run(fences, new_state(fences), path))] == [
-        ("opened", "rule:r0", 0), ("opened", "rule:r1", 60), ("cleared", "rule:r0", 120), ("opened", "rule:r0", 180),
-        ("cleared", "rule:r1", 240), ("cleared", "rule:r0", 300), ("opened", "rule:r2", 300), ("cleared", "rule:r2", 360),
-    ]  # fmt: skip
+        ("opened", "rule:r0", 0),
+        ("opened", "rule:r1", 60),
+        ("cleared", "rule:r0", 120),
+        ("opened", "rule:r0", 180),
+        ("cleared", "rule:r1", 240),
+        ("cleared", "rule:r0", 300),
+        ("opened", "rule:r2", 300),
+        ("cleared", "rule:r2", 360),
+    ]
 
 
 def many_people(tmp_path: Path, count: int) -> FenceSet:
