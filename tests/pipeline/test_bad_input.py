@@ -206,9 +206,13 @@ def test_parquet(meadow: Meadow, expected: list[dict[str, Any]], tmp_path: Path,
     """Reason, row, and the row as JSON, whatever the row groups."""
     rows, places = spread(GOOD, [values for values, _ in BAD_VALUES])
     columns = {
-        "subject": pa.string(), "time": pa.int64(), "lon": pa.float64(), "lat": pa.float64(), "accuracy_m": pa.float64(),
+        "subject": pa.string(),
+        "time": pa.int64(),
+        "lon": pa.float64(),
+        "lat": pa.float64(),
+        "accuracy_m": pa.float64(),
         "received": pa.int64(),
-    }  # fmt: skip
+    }
     table = pa.table({name: pa.array([row.get(name) for row in rows], kind) for name, kind in columns.items()})
     file = tmp_path / "fixes.parquet"
     pq.write_table(table, file, row_group_size=row_group)

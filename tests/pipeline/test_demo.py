@@ -202,9 +202,13 @@ def test_an_alert_that_nobody_scripted_is_a_problem() -> None:
 
 @pytest.mark.parametrize(
     ("shown", "why"),
-    [(["a"], "stand in the stream that the channel did not bring: b"), (["a", "b", "c"], "not in the stream: c"),
-     (["b", "a"], "in another order"), (["a", "b", "b"], "more often")],
-)  # fmt: skip
+    [
+        (["a"], "stand in the stream that the channel did not bring: b"),
+        (["a", "b", "c"], "not in the stream: c"),
+        (["b", "a"], "in another order"),
+        (["a", "b", "b"], "more often"),
+    ],
+)
 def test_shown_must_be_what_the_stream_holds(shown: list[str], why: str) -> None:
     """Missing, foreign, in another order, or twice: the sentence says which."""
     assert shown_and_stream(["a", "b"], ["a", "b"]) is None

@@ -36,9 +36,17 @@ class Fed:
 
     def __init__(self, world: ShortDay, *options: object) -> None:
         self.process = start(
-            "replay", "-", "--registry", world.registry, "--batch", 50, *options,
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            "replay",
+            "-",
+            "--registry",
+            world.registry,
+            "--batch",
+            50,
+            *options,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
         self._lines = world.fixes().read_bytes().splitlines(keepends=True)
         self._given: queue.Queue[bytes] = queue.Queue()
         self._giving = threading.Thread(target=self._give, daemon=True)

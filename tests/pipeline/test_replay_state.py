@@ -44,8 +44,14 @@ def test_stopped_twice_and_continued(short_day: ShortDay, tmp_path: Path) -> Non
     """SIGTERM, then SIGINT, each with exit 0: the rest is read by other numbers of workers; every record is read once."""
     out, last = tmp_path / "alerts.jsonl", tmp_path / "last.json"
     options: list[object] = [
-        short_day.fixes(), "--registry", short_day.registry, "--alerts-out", out, "--state", tmp_path / "state",
-    ]  # fmt: skip
+        short_day.fixes(),
+        "--registry",
+        short_day.registry,
+        "--alerts-out",
+        out,
+        "--state",
+        tmp_path / "state",
+    ]
     reports = [
         _stopped([*options, "--workers", 1], out, signal.SIGTERM),
         _stopped([*options, "--workers", 3], out, signal.SIGINT),
@@ -67,8 +73,14 @@ def test_killed_and_run_again(short_day: ShortDay, tmp_path: Path) -> None:
     """Kill -9 twice: the file is complete and without duplicates once a run comes to its end."""
     out = tmp_path / "alerts.jsonl"
     options: list[object] = [
-        short_day.fixes(), "--registry", short_day.registry, "--alerts-out", out, "--state", tmp_path / "state",
-    ]  # fmt: skip
+        short_day.fixes(),
+        "--registry",
+        short_day.registry,
+        "--alerts-out",
+        out,
+        "--state",
+        tmp_path / "state",
+    ]
     _stopped(options, out, signal.SIGTERM)
     for _ in range(2):
         _stopped(options, out, signal.SIGKILL)

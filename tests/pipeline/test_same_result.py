@@ -134,9 +134,15 @@ def summed(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("form", "workers", "stops"),
-    [("jsonl", 1, [1]), ("csv", 1, [37, 1, 400]), ("parquet", 1, [30, 800]), ("jsonl", 2, [120, 60]), ("csv", 2, [1, 300]),
-     ("parquet", 2, [5])],
-)  # fmt: skip
+    [
+        ("jsonl", 1, [1]),
+        ("csv", 1, [37, 1, 400]),
+        ("parquet", 1, [30, 800]),
+        ("jsonl", 2, [120, 60]),
+        ("csv", 2, [1, 300]),
+        ("parquet", 2, [5]),
+    ],
+)
 def test_stopped_and_continued(
     world: WorldFolder, expected: Outcome, workers: int, stops: list[int], form: str, tmp_path: Path
 ) -> None:

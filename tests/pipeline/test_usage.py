@@ -14,9 +14,17 @@ from tests.pipeline.commands import LATEST_S, Outcome, fencewatch, start
 from tests.pipeline.short_day import ShortDay
 
 COMMANDS = (
-    ("check",), ("run",), ("replay",), ("feed",), ("simulate",), ("demo",), ("alerts", "open"), ("alerts", "tail"), ("subjects",),
+    ("check",),
+    ("run",),
+    ("replay",),
+    ("feed",),
+    ("simulate",),
+    ("demo",),
+    ("alerts", "open"),
+    ("alerts", "tail"),
+    ("subjects",),
     ("schema", "alert"),
-)  # fmt: skip
+)
 CASE = Path(__file__).parents[1] / "cases" / "basic-1"
 FIXES, REGISTRY = CASE / "fixes.jsonl", CASE / "registry"
 NOWHERE = "redis://127.0.0.1:1/0"
@@ -152,9 +160,15 @@ def test_a_full_disk(option: str) -> None:
     """One sentence, exit 1, wherever it is noticed; no panic of what runs below."""
     case = CASE.with_name("basic-4")
     command = start(
-        "replay", case / "fixes.jsonl", "--registry", case / "registry", option, "/dev/full",
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        "replay",
+        case / "fixes.jsonl",
+        "--registry",
+        case / "registry",
+        option,
+        "/dev/full",
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     _, said = command.communicate(timeout=LATEST_S)
     assert command.returncode == 1
     *before, sentence = said.decode().splitlines()
@@ -242,9 +256,16 @@ def test_a_reader_that_leaves(short_day: ShortDay) -> None:
     """`fencewatch replay ... --alerts-out /dev/stdout | head -1`: no traceback."""
     ours, theirs = os.pipe()
     running = start(
-        "replay", short_day.fixes(), "--registry", short_day.registry, "--alerts-out", f"/dev/fd/{theirs}",
-        pass_fds=[theirs], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        "replay",
+        short_day.fixes(),
+        "--registry",
+        short_day.registry,
+        "--alerts-out",
+        f"/dev/fd/{theirs}",
+        pass_fds=[theirs],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     os.close(theirs)
     os.close(ours)
     _, said = running.communicate(timeout=LATEST_S)

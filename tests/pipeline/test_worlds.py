@@ -126,8 +126,12 @@ def test_the_registry_has_the_files_of_the_contract(tmp_path: Path) -> None:
     world = make_world(seed=6, subjects=200, hours=2)
     world.write_registry(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "regions.geojson", "areas.geojson", "subjects.jsonl", "rules.jsonl", "policy.toml"
-    }  # fmt: skip
+        "regions.geojson",
+        "areas.geojson",
+        "subjects.jsonl",
+        "rules.jsonl",
+        "policy.toml",
+    }
     features = [
         feature for name in ("regions", "areas") for feature in json.loads((tmp_path / f"{name}.geojson").read_text())["features"]
     ]

@@ -182,8 +182,16 @@ def test_the_command_writes_the_same_bytes_for_the_same_seed(tmp_path: Path) -> 
     breaches = [json.loads(line) for line in files[0]["breaches.jsonl"].splitlines()]
     assert f"{len(breaches)} breaches" in result.output
     assert set(breaches[0]) == {
-        "subject", "slot", "kind", "onset_from", "onset_to", "cleared_from", "cleared_to", "regions", "story"
-    }  # fmt: skip
+        "subject",
+        "slot",
+        "kind",
+        "onset_from",
+        "onset_to",
+        "cleared_from",
+        "cleared_to",
+        "regions",
+        "story",
+    }
 
 
 def test_the_command_refuses_what_makes_no_world(tmp_path: Path) -> None:
