@@ -80,13 +80,15 @@ def decode_gpx(data: bytes, *, path: str, subject: str | None = None) -> FixBatc
     points = _Points(subject_of(path, subject))
     records: list[Record]
     try:
-        points.parser.Parse(data, True)  # noqa: FBT003
+        points.parser.Parse(data, True)  # noqa: FBT003 - the form of expat
         records = [*points.records]
     except (expat.ExpatError, _DeclarationError, LookupError, ValueError):  # The last two: an encoding that is none.
         records = [*points.records, Fault.UNDECODABLE]
         points.extents.append((points.extents[-1][1] if points.extents else 0, len(data)))
-    records = [Fault.TOO_LARGE if end - begin > LARGEST_RECORD and not isinstance(record, Fault) else record
-               for record, (begin, end) in zip(records, points.extents, strict=True)]  # fmt: skip
+    records = [
+        Fault.TOO_LARGE if end - begin > LARGEST_RECORD and not isinstance(record, Fault) else record
+        for record, (begin, end) in zip(records, points.extents, strict=True)
+    ]
 
     def raw(i: int) -> bytes:
         begin, end = points.extents[i]

@@ -147,9 +147,13 @@ def daemon_running(folder: Path, redis_url: str, start_ms: int, speed: float) ->
 def second_compiler() -> Iterator[None]:
     """A process that compiles a part of what the daemon needs, beside it, into the same cache: a first start is shorter by that."""
     process = subprocess.Popen(  # noqa: S603 - our own code
-        COMPILE, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        COMPILE,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
         preexec_fn=end_with_parent(),  # noqa: PLW1509 - as above
-    )  # fmt: skip
+    )
     try:
         yield
     finally:

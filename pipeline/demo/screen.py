@@ -65,9 +65,13 @@ class Screen:
         done = round(share * BAR_COLUMNS)
         full, empty = ("━", "╌") if self.look.unicode else ("=", "-")
         line = Text.assemble(
-            ("fencewatch demo  ", "bold"), (f"{now:%a %d %b %H:%M}", "bold bright_white"), f"  {self._speed:g} times as fast  ",
-            (full * done, "bright_green"), (empty * (BAR_COLUMNS - done), "dim"), f" {share:4.0%}",
-        )  # fmt: skip
+            ("fencewatch demo  ", "bold"),
+            (f"{now:%a %d %b %H:%M}", "bold bright_white"),
+            f"  {self._speed:g} times as fast  ",
+            (full * done, "bright_green"),
+            (empty * (BAR_COLUMNS - done), "dim"),
+            f" {share:4.0%}",
+        )
         seed = f"seed {self._seed}"
         if width - len(line) > len(seed) + 2:
             line.append(" " * (width - len(line) - len(seed)) + seed, "dim")
@@ -79,11 +83,15 @@ class Screen:
         counts = f"{moment.counted_fed:,} fixes fed, {moment.judged:,} judged by the daemon, {moment.judged_rate:,.0f}/s{behind}"
         people = np.count_nonzero(~np.isnan(moment.place[:, 0]))
         legend = Text.assemble(
-            f"{people} people ", (self.look.person, "bright_white"),
-            "  open red alert ", (self.look.breach, "bold bright_red"), f" {len(moment.red_subjects())}",
-            "  forbidden place ", (self.look.forbidden, "yellow"),
+            f"{people} people ",
+            (self.look.person, "bright_white"),
+            "  open red alert ",
+            (self.look.breach, "bold bright_red"),
+            f" {len(moment.red_subjects())}",
+            "  forbidden place ",
+            (self.look.forbidden, "yellow"),
             f"  {moment.count('opened')} opened, {moment.count('cleared')} cleared",
-        )  # fmt: skip
+        )
         return [Text(""), legend, Text(self.note or counts)]
 
     def _alerts(self, moment: Moment, width: int, height: int) -> list[Text]:

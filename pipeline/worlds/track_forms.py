@@ -46,7 +46,7 @@ def write_gpx(table: pa.Table, folder: Path) -> None:
     for subject, rows in _by_subject(table):
         points = joined_texts(
             '<trkpt lat="', _numbers(rows, "lat"), '" lon="', _numbers(rows, "lon"), '"><time>', _times(rows), "</time></trkpt>\n"
-        )  # fmt: skip
+        )
         head = f"{GPX_HEAD}<trk><name>{escape(subject)}</name><trkseg>\n".encode()
         (folder / f"{subject}.gpx").write_bytes(head + b"".join(line_bytes(points)) + b"</trkseg></trk>\n</gpx>\n")
 
@@ -84,21 +84,34 @@ def write_traccar(table: pa.Table, path: Path) -> None:
     speed = pc.divide(table["speed_mps"], KNOT_MPS)
     battery = pc.binary_join_element_wise('"batteryLevel":', _numbers(table, "battery_pct"), "")  # null where it is absent
     lines = joined_texts(
-        '{"position":{"id":0,"attributes":{', battery,
-        '},"deviceId":', device,
-        ',"protocol":"osmand","serverTime":"', time_texts(time_ms_of(received), "0000-00-00T00:00:00.000+00:00"),
-        '","deviceTime":"', time,
-        '","fixTime":"', time,
-        '","outdated":false,"valid":true,"latitude":', _numbers(table, "lat"),
-        ',"longitude":', _numbers(table, "lon"),
-        ',"altitude":0.0,"speed":', pc.fill_null(speed, 0.0).cast(pa.string()),
-        ',"course":', pc.fill_null(table["heading_deg"], 0.0).cast(pa.string()),
-        ',"address":null,"accuracy":', pc.fill_null(table["accuracy_m"], 0.0).cast(pa.string()),
-        ',"network":null,"geofenceIds":null},"device":{"id":', device,
-        ',"attributes":{},"groupId":0,"name":', json_values(table["subject"]),
-        ',"uniqueId":', json_values(table["subject"]),
+        '{"position":{"id":0,"attributes":{',
+        battery,
+        '},"deviceId":',
+        device,
+        ',"protocol":"osmand","serverTime":"',
+        time_texts(time_ms_of(received), "0000-00-00T00:00:00.000+00:00"),
+        '","deviceTime":"',
+        time,
+        '","fixTime":"',
+        time,
+        '","outdated":false,"valid":true,"latitude":',
+        _numbers(table, "lat"),
+        ',"longitude":',
+        _numbers(table, "lon"),
+        ',"altitude":0.0,"speed":',
+        pc.fill_null(speed, 0.0).cast(pa.string()),
+        ',"course":',
+        pc.fill_null(table["heading_deg"], 0.0).cast(pa.string()),
+        ',"address":null,"accuracy":',
+        pc.fill_null(table["accuracy_m"], 0.0).cast(pa.string()),
+        ',"network":null,"geofenceIds":null},"device":{"id":',
+        device,
+        ',"attributes":{},"groupId":0,"name":',
+        json_values(table["subject"]),
+        ',"uniqueId":',
+        json_values(table["subject"]),
         ',"status":"online","positionId":0,"disabled":false}}\n',
-    )  # fmt: skip
+    )
     with path.open("wb") as file:
         for text in line_bytes(lines):
             file.write(text)
