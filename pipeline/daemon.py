@@ -35,7 +35,7 @@ from sinks.dead_letters import DeadLetterStream
 from sinks.lane_sign import LaneSign
 from sinks.metrics import Metrics
 from sinks.redis_alerts import RedisAlerts
-from sinks.redis_connection import connect
+from sinks.redis_connection import connect, place_of
 from sinks.redis_names import RedisNames
 
 log = structlog.get_logger()
@@ -147,7 +147,7 @@ def run_daemon(configuration: Configuration) -> None:
         log.info(
             "watching",
             deployment=deployment,
-            redis=url,
+            redis=place_of(client),
             prefix=names.prefix,
             rules_version=fence_set.version,
             subjects=len(fence_set.registry.subject_ids),

@@ -77,7 +77,8 @@ class Shard:
         if isinstance(mark, Until):
             events: Events | None = bring_due(fences, self.state, mark.time_ms + 1, mark.time_ms)
         else:
-            events = bring_mark(fences, self.state, mark.time_ms)
+            # The least over all streams: one that is empty must not carry the clock past what waits in another.
+            events = bring_mark(fences, self.state, mark.least_ms) if mark.least_ms is not None else None
         alerts = list(Telling(self._fence_set, fences, self.state).alerts(events)) if events is not None else []
         return Outgoing(alerts, marks=[mark] if isinstance(mark, ClockMark) else [])
 

@@ -14,6 +14,8 @@ from sinks.metrics import Metrics
 
 STALE_AFTER_S = 30.0
 """A flow that has not gone round for so long is not alive."""
+WAITING_FOR = ("redis", "source")
+"""Reasons not to be ready that are not the flow's own: what it waits for."""
 
 
 class HealthServerError(FencewatchError):
@@ -42,7 +44,9 @@ class Health:
     def alive(self) -> tuple[bool, str]:
         """Whether the flow goes round, and the text that says so."""
         age = time.monotonic() - self._beat
-        return age < STALE_AFTER_S, f"the flow went round {age:.1f} s ago\n"
+        # While it waits for a server it does not go round, and to restart it would not help.
+        waits = any(what in self._reasons for what in WAITING_FOR)
+        return age < STALE_AFTER_S or waits, f"the flow went round {age:.1f} s ago\n"
 
     def ready(self) -> tuple[bool, str]:
         """Whether records are judged and alerts delivered, and the text that says why not."""

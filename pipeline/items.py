@@ -32,10 +32,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class ClockMark:
-    """The clock of a source partition, in line with its records: the partition's name and UTC milliseconds."""
+    """The clock of a source partition, in line with its records: the partition's name and UTC milliseconds.
+
+    `least_ms`: the least mark over all partitions of the lane, which is its clock; None until each has given one.
+    """
 
     partition: str
     time_ms: int
+    least_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,23 @@ from itertools import groupby
 from typing import Any
 
 import structlog
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from fences.problems import FencewatchError
 from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
 from pipeline.items import Chunk, ClockMark, Mark
 from pipeline.stream_ids import order_of
 from pipeline.wall_clock import WallClock
+from sinks.redis_connection import place_of
+from sinks.redis_patience import passes
 
 log = structlog.get_logger()
 
 FIXES_A_READ = 16_384
 """About so many records are asked for at once, whatever an entry holds."""
+FIRST_ENTRIES = 64
+GROWTH = 4
 MARK_EVERY_S = 0.1
 """A partition sends at most ten marks a second."""
 IDLE_S = 0.005
@@ -46,7 +49,13 @@ class _Partition:
     stream: str
     last_id: bytes = BEGINNING
     marked_at: float = 0.0
+    mark_ms: int | None = None
     fixes_an_entry: float = 1.0
+    entries: int = 0
+
+    def wanted(self) -> int:
+        """How many entries to ask for. After few come not suddenly many: what they hold is not known yet, and may be gigabytes."""
+        return max(1, min(int(FIXES_A_READ / self.fixes_an_entry), GROWTH * self.entries + FIRST_ENTRIES))
 
 
 @dataclass(slots=True)
@@ -56,6 +65,10 @@ class Server:
     client: Any
     streams: list[tuple[str, str]]
     partitions: list[_Partition] = field(default_factory=list)
+
+
+class SourceError(FencewatchError):
+    """A stream that cannot be read, and waiting will not mend it."""
 
 
 class RedisStreams:
@@ -89,7 +102,9 @@ class RedisStreams:
         for server in self._servers:
             try:
                 items += self._read(server)
-            except (RedisConnectionError, RedisTimeoutError) as error:
+            except RedisError as error:
+                if not passes(error):
+                    raise SourceError(f"{place_of(server.client)} cannot be read: {str(error).rstrip('.')}.") from error
                 away = True
                 if not self._away:
                     log.warning("redis cannot be read; trying on", error=str(error))
@@ -117,16 +132,20 @@ class RedisStreams:
             server.client.close()
 
     def _read(self, server: Server) -> list[Chunk | Mark]:
-        most = max(p.fixes_an_entry for p in server.partitions)
-        count = max(1, int(FIXES_A_READ / most))
-        wanted = [p.stream for p in server.partitions] + [p.last_id for p in server.partitions]
         # The clock is read before the streams are: an entry that comes meanwhile must not lie behind the mark.
         self._asked_ms = self._clock.now_ms()
-        reply = server.client.execute_command("XREAD", "COUNT", count, "STREAMS", *wanted)
-        found = {bytes(name).decode(): entries for name, entries in reply or ()}
-        items: list[Chunk | Mark] = []
+        pipe = server.client.pipeline(transaction=False)
         for partition in server.partitions:
-            entries: list[Entry] = found.get(partition.stream, [])
+            pipe.execute_command("XREAD", "COUNT", partition.wanted(), "STREAMS", partition.stream, partition.last_id)
+        items: list[Chunk | Mark] = []
+        for partition, reply in zip(server.partitions, pipe.execute(raise_on_error=False), strict=True):
+            if isinstance(reply, RedisError):
+                if passes(reply):
+                    raise reply
+                text = f"{place_of(server.client)}: the stream {partition.stream} cannot be read: {str(reply).rstrip('.')}."
+                raise SourceError(text) from reply
+            entries: list[Entry] = reply[0][1] if reply else []
+            partition.entries = len(entries)
             if entries:
                 items += self._chunks(partition, entries)
             mark = self._mark(partition, entries)
@@ -158,7 +177,10 @@ class RedisStreams:
             return None
         partition.marked_at = now
         time_ms = self._clock.at(int(entries[-1][0].split(b"-")[0])) if entries else self._asked_ms
-        return ClockMark(f"{partition.source}/{partition.stream}", time_ms)
+        partition.mark_ms = time_ms if partition.mark_ms is None else max(time_ms, partition.mark_ms)
+        given = [p.mark_ms for server in self._servers for p in server.partitions if p.mark_ms is not None]
+        least_ms = min(given) if len(given) == sum(len(server.partitions) for server in self._servers) else None
+        return ClockMark(f"{partition.source}/{partition.stream}", partition.mark_ms, least_ms)
 
 
 def _is_packed(entry: Entry) -> bool:
