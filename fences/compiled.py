@@ -38,8 +38,8 @@ def inlined(step: _Loop) -> _Loop:
 def pasted(step: _Loop) -> _Loop:
     """As `inlined`, but by numba, before anything is compiled: for the few small questions that the judge asks of shapes and grid.
 
-    Handed over whole, they reach LLVM as thirty arguments each, and it does not see through all of them again. Nanoseconds a fix in
-    judge and step: these few pasted and the rest inlined 53 + 121, all inlined 58 + 125, all pasted 54 + 155 (and longer to compile).
+    Handed over whole, shapes reach LLVM as thirty arguments, and it does not see through all of them again. Nanoseconds a fix in
+    judge and step: these few pasted and the rest inlined 53 + 121, all inlined 58 + 125, all pasted 54 + 155.
     """
     return cast("_Loop", njit(cache=True, nogil=True, error_model="numpy", _nrt=False, inline="always")(step))
 
