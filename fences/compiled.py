@@ -50,5 +50,11 @@ def allocating(loop: _Loop) -> _Loop:
 
 
 def record_type(fields: list[tuple[str, str]]) -> np.dtype[Any]:
-    """The dtype of an array of records whose fields are read as attributes (`row.last_ms`), with the JIT on and off alike."""
+    """The dtype of an array of records whose fields are read as attributes (`row.last_ms`), with the JIT on and off alike.
+
+    Raises ValueError for a name that numpy's records have themselves: with the JIT off that would be read instead of the field.
+    """
+    for name, _ in fields:
+        if hasattr(np.record, name):
+            raise ValueError(f"{name!r} cannot be a field: numpy's records have an attribute of this name")
     return np.dtype((np.record, fields))

@@ -33,7 +33,7 @@ BOTH_SILENCES = (1 << (SILENT - FIRST_FLAG)) | (1 << (SILENT_LONG - FIRST_FLAG))
 @inlined
 def is_open(row: Record, kind: int) -> bool:
     """Whether a slot that is no rule's is open."""
-    return row.flags >> (kind - FIRST_FLAG) & 1 != 0
+    return row.open_kinds >> (kind - FIRST_FLAG) & 1 != 0
 
 
 @compiled
@@ -51,7 +51,7 @@ def open_flag(pool: Pool, events: Events, row: Record, kind: int, occasion: Occa
     slot.onset_ms, slot.kind, slot.level, slot.state = occasion.time_ms, kind, _level(kind), OPEN
     slot.next = row.first_flag
     row.first_flag = at
-    row.flags |= 1 << (kind - FIRST_FLAG)
+    row.open_kinds |= 1 << (kind - FIRST_FLAG)
     pool.head[OPEN_EPISODES] += 1
     tell_opened(pool, events, slot, -kind, occasion)
 
@@ -68,7 +68,7 @@ def clear_flag(pool: Pool, events: Events, reason: int, row: Record, kind: int, 
     else:
         pool.slot[before].next = pool.slot[at].next
     give_slot_back(pool, at)
-    row.flags &= ~(1 << (kind - FIRST_FLAG))
+    row.open_kinds &= ~(1 << (kind - FIRST_FLAG))
     pool.head[OPEN_EPISODES] -= 1
 
 

@@ -22,7 +22,7 @@ ROW = record_type(
     [
         ("last_ms", "i8"), ("pos_ms", "i8"), ("pos_lon", "f8"), ("pos_lat", "f8"), ("arrival_ms", "i8"), ("next_edge_ms", "i8"),
         ("silent_after_ms", "i8"), ("area_state", "u1"), ("area_last", "u1"), ("area_clearing", "u1"), ("placed", "u1"),
-        ("flags", "u2"), ("device", "i1"), ("spare", "u1"),
+        ("open_kinds", "u2"), ("spare_1", "i1"), ("spare", "u1"),
         ("pos_accuracy_m", "f8"), ("in_order_arrival_ms", "i8"), ("fine_ms", "i8"), ("edge_judged_ms", "i8"),
         ("edges_done_ms", "i8"),
         ("first_ms", "i8"), ("floor_ms", "i8"), ("first_slot", "i4"), ("first_flag", "i4"), ("area_found", "i4"), ("spare_2", "i4"),
@@ -34,7 +34,7 @@ Time of his last in-order record (`ABSENT_MS`: none yet) and whether it had a po
 accuracy (NaN: missing); his last arrival and that of the last in-order record; time of the first record. `next_edge_ms`: when his
 active rules may change next; every edge up to `edges_done_ms` was brought, at `edge_judged_ms` he was judged last by one. Of slot
 `area`: its state, its last verdict, whether it is on its way to a clear, the region last seen while open, the time of the last fine
-fix. `flags`: a bit for each open slot that is no rule's. `floor_ms`: no deadline lies before it (a new registry version)."""
+fix. `open_kinds`: a bit for each open slot that is no rule's. `floor_ms`: no deadline lies before it (a new registry version)."""
 
 SLOT = record_type(
     [
@@ -117,7 +117,6 @@ def empty_rows(n: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
     row["pos_lon"] = row["pos_lat"] = row["pos_accuracy_m"] = np.nan
     row["first_slot"] = row["first_flag"] = row["area_found"] = -1
     row["area_last"] = NO_VERDICT
-    row["device"] = -1
     area["rule"] = area["next"] = area["told"] = -1
     return row, area
 

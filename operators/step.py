@@ -44,7 +44,7 @@ def _is_steady(row: Record, verdict: int) -> bool:
 @inlined
 def _says_nothing_new(row: Record, tamper: int, separated: int, battery_pct: float, low_pct: float) -> bool:
     """Whether what a device says of itself can neither open nor clear anything: nothing is open, and nothing is wrong."""
-    return tamper != 1 and separated != 1 and not battery_pct <= low_pct and row.flags == 0
+    return tamper != 1 and separated != 1 and not battery_pct <= low_pct and row.open_kinds == 0
 
 
 @compiled

@@ -64,7 +64,7 @@ app.add_typer(schema_command.app)
 def main() -> None:
     """Run a command; an error of ours is one sentence on standard error and exit code 1."""
     try:
-        app()
+        app(prog_name="fencewatch")
     except FencewatchError as error:
         typer.echo(f"fencewatch: {error}", err=True)
         _leave(FAILED)

@@ -73,6 +73,10 @@ class Run:
 
         return guarded
 
+    def listen(self) -> dict[signal.Signals, Any]:
+        """Hear stop signals from now on, also before there is a flow to stop; gives the handlers that were there."""
+        return {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+
     def go(
         self,
         flow: Dataflow,
@@ -87,7 +91,7 @@ class Run:
 
         Raises what a reader, a step or a sink raised. A second stop signal, or a drain longer than `grace_s`, ends the process.
         """
-        before = {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
+        before = self.listen()
         sys.setswitchinterval(1e-4)
         thread = threading.Thread(target=self._work, args=(flow, workers, epoch, recovery), name=THREAD, daemon=True)
         thread.start()
