@@ -168,7 +168,7 @@ def _accept_loop(
     made: _Made,
     future_tolerance_ms: int,
     max_accuracy_m: float,
-    live: bool,  # noqa: FBT001
+    live: bool,  # noqa: FBT001 - a compiled loop has no keywords
 ) -> int:
     """Fill `made`; answers bits of the columns in which some value has to be cleaned."""
     ids, id_start, id_len, fault, times, lons, lats, accuracies, speeds, headings, batteries, receiveds, stamps = given

@@ -61,7 +61,7 @@ def decode_csv_lines(data: bytes | memoryview | NDArray[np.uint8], header: CsvHe
         while at < text.size:
             if count == len(columns.fault):
                 columns = more_room(columns, count)
-            at, count, left_over = scan_rows(text, at, count, columns, header.field_of, COMMA, LINE_FEED, True)  # noqa: FBT003
+            at, count, left_over = scan_rows(text, at, count, columns, header.field_of, COMMA, LINE_FEED, True)  # noqa: FBT003 - a compiled loop has no keywords
             slow += left_over
     ids = text
     if slow:

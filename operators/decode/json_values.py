@@ -113,7 +113,7 @@ def read_time(data: NDArray[np.uint8], at: int) -> tuple[int, int]:
         return milliseconds, (end + 1 if end >= 0 and byte_at(data, end) == QUOTE else -1)
     mantissa, exponent, end = read_number(data, at)
     milliseconds, exact = as_milliseconds(mantissa, exponent, byte == MINUS)
-    return milliseconds, (end if exact and as_float(mantissa, exponent, False)[1] else -1)  # noqa: FBT003
+    return milliseconds, (end if exact and as_float(mantissa, exponent, False)[1] else -1)  # noqa: FBT003 - a compiled loop has no keywords
 
 
 @inlined

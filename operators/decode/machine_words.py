@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload  # type: ignore[attr-defined]
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 _BYTE, _WORD, _LONG = ir.IntType(8), ir.IntType(64), ir.IntType(128)
@@ -58,28 +58,28 @@ def _address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     return builder.gep(builder.bitcast(start, _BYTE.as_pointer()), [at])
 
 
-def _emit_load8(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _emit_load8(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - see `Emit`
     address = _address(context, builder, signature, arguments)
     return builder.load(builder.bitcast(address, _WORD.as_pointer()), align=1)
 
 
-def _emit_load1(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _emit_load1(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - see `Emit`
     return builder.zext(builder.load(_address(context, builder, signature, arguments)), _WORD)
 
 
-def _emit_signed(_context: Any, _builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _emit_signed(_context: Any, _builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - see `Emit`
     return arguments[0]
 
 
-def _emit_trailing_zeros(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _emit_trailing_zeros(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - see `Emit`
     return builder.cttz(arguments[0], _ZERO_ALLOWED)
 
 
-def _emit_leading_zeros(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _emit_leading_zeros(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - see `Emit`
     return builder.ctlz(arguments[0], _ZERO_ALLOWED)
 
 
-def _emit_product_high(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401
+def _emit_product_high(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:  # noqa: ANN401 - see `Emit`
     a, b = (builder.zext(x, _LONG) for x in arguments)
     return builder.trunc(builder.lshr(builder.mul(a, b), ir.Constant(_LONG, 64)), _WORD)
 
@@ -88,12 +88,12 @@ def _of_one(plain: Callable[..., object], result: types.Type, emit: Emit) -> Non
     """In compiled loops, `plain` of a word is what `emit` builds."""
 
     @intrinsic
-    def instruction(_typing: Any, _word: Any) -> Any:  # noqa: ANN401
+    def instruction(_typing: Any, _word: Any) -> Any:  # noqa: ANN401 - see `Emit`
         return result(types.uint64), emit
 
-    @overload(plain)  # type: ignore[untyped-decorator]
-    def in_loops(word: Any) -> Any:  # noqa: ANN401, ARG001
-        def step(word: Any) -> Any:  # noqa: ANN401
+    @overload(plain)
+    def in_loops(word: Any) -> Any:  # noqa: ANN401, ARG001 - numba reads the names of its arguments
+        def step(word: Any) -> Any:  # noqa: ANN401 - see `Emit`
             return instruction(word)
 
         return step
@@ -103,12 +103,12 @@ def _of_two(plain: Callable[..., object], first: types.Type | None, second: type
     """As `_of_one`, of two arguments; a `first` of None is an array."""
 
     @intrinsic
-    def instruction(_typing: Any, a: Any, _b: Any) -> Any:  # noqa: ANN401
+    def instruction(_typing: Any, a: Any, _b: Any) -> Any:  # noqa: ANN401 - see `Emit`
         return result(first or a, second), emit
 
-    @overload(plain)  # type: ignore[untyped-decorator]
-    def in_loops(a: Any, b: Any) -> Any:  # noqa: ANN401, ARG001
-        def step(a: Any, b: Any) -> Any:  # noqa: ANN401
+    @overload(plain)
+    def in_loops(a: Any, b: Any) -> Any:  # noqa: ANN401, ARG001 - numba reads the names of its arguments
+        def step(a: Any, b: Any) -> Any:  # noqa: ANN401 - see `Emit`
             return instruction(a, b)
 
         return step

@@ -155,7 +155,7 @@ def as_float(mantissa: np.uint64, exponent: int, negative: bool) -> tuple[float,
 
 
 @compiled
-def _rounded_product(mantissa: np.uint64, exponent: int, negative: bool) -> tuple[float, bool]:  # noqa: FBT001
+def _rounded_product(mantissa: np.uint64, exponent: int, negative: bool) -> tuple[float, bool]:  # noqa: FBT001 - as above
     """As `as_float`, by the 128-bit product; the steps and their names are those of the paper's section 5."""
     if mantissa == NO_BITS or exponent < -POWER_LIMIT or exponent > POWER_LIMIT:
         return 0.0, False

@@ -72,7 +72,7 @@ def is_ascii(data: NDArray[np.uint8], at: int, end: int) -> bool:
 
 
 @inlined
-def row_extent(data: NDArray[np.uint8], at: int, delimiter: int, row_end: int, quoted: bool) -> tuple[int, bool]:  # noqa: FBT001
+def row_extent(data: NDArray[np.uint8], at: int, delimiter: int, row_end: int, quoted: bool) -> tuple[int, bool]:  # noqa: FBT001 - a compiled loop has no keywords
     """Where the row that begins at `at` ends (the place of its row end, or the data's size), and whether its quotes are closed.
 
     A quote that opens a field and is not closed within the data or 64 KiB ends the row with its first line: one quote too many must
@@ -103,7 +103,7 @@ def whole_rows(data: NDArray[np.uint8], delimiter: int, row_end: int) -> int:
     """How many of the bytes are whole rows with their ends; the rest is the beginning of a row of which more must come."""
     at = 0
     while at < data.size:
-        end, closed = row_extent(data, at, delimiter, row_end, True)  # noqa: FBT003
+        end, closed = row_extent(data, at, delimiter, row_end, True)  # noqa: FBT003 - a compiled loop has no keywords
         if end >= data.size or (not closed and data.size - at <= LARGEST_RECORD):
             return at
         at = end + 1
@@ -147,7 +147,7 @@ def scan_rows(  # noqa: C901, PLR0912, PLR0915 - one loop, one pass, as in `json
     field_of: NDArray[np.int64],
     delimiter: int,
     row_end: int,
-    quoted: bool,  # noqa: FBT001
+    quoted: bool,  # noqa: FBT001 - a compiled loop has no keywords
 ) -> tuple[int, int, int]:
     """Read rows from `at` on into the columns from record `count` on, until data or room end.
 

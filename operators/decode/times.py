@@ -149,7 +149,7 @@ def read_time_text(data: NDArray[np.uint8], at: int) -> tuple[int, int]:
 
 
 @inlined
-def as_milliseconds(mantissa: np.uint64, exponent: int, negative: bool) -> tuple[int, bool]:  # noqa: FBT001
+def as_milliseconds(mantissa: np.uint64, exponent: int, negative: bool) -> tuple[int, bool]:  # noqa: FBT001 - a compiled loop has no keywords
     """A number of epoch milliseconds, its fraction cut off, and whether it could be told (positive exponents are left over)."""
     if mantissa > U64(10**LONGEST_DIGITS) or exponent > 0:
         return 0, False
