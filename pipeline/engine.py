@@ -32,7 +32,7 @@ class Reader(Protocol):
     def next_awake(self) -> datetime | None:
         """When to ask again; None: at once."""
 
-    def position(self) -> Any:  # noqa: ANN401
+    def position(self) -> Any:  # noqa: ANN401 - each reader's or shard's own
         """Where a later run goes on; pickled."""
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class _Partition(StatefulSourcePartition[Chunk | Mark, Any]):
     def next_awake(self) -> datetime | None:
         return None if self._run.stop.is_set() else self._reader.next_awake()
 
-    def snapshot(self) -> Any:  # noqa: ANN401
+    def snapshot(self) -> Any:  # noqa: ANN401 - each reader's or shard's own
         return self._reader.position()
 
     def close(self) -> None:
@@ -76,7 +76,7 @@ class Source(FixedPartitionedSource[Chunk | Mark, Any]):
         """The one partition."""
         return ["input"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Partition:  # noqa: ANN401, ARG002
+    def build_part(self, step_id: str, for_part: str, resume_state: Any) -> _Partition:  # noqa: ANN401, ARG002 - the form of Bytewax
         """Open the input where the last run ended."""
         try:
             return _Partition(self._open(resume_state), self._run)
@@ -97,7 +97,7 @@ class ShardLogic(StatefulBatchLogic[JudgedBatch | Mark, Outgoing, Any]):
         """Take the items in order; the shard is never discarded."""
         return [self._take(item) for item in values], StatefulBatchLogic.RETAIN
 
-    def snapshot(self) -> Any:  # noqa: ANN401
+    def snapshot(self) -> Any:  # noqa: ANN401 - each reader's or shard's own
         """The shard's state as bytes."""
         return self._shard.snapshot() if self._saved else None
 
@@ -150,11 +150,11 @@ class Sink(FixedPartitionedSink[Outgoing, int]):
         """The one partition."""
         return ["alerts"]
 
-    def part_fn(self, item_key: str) -> int:  # noqa: ARG002
+    def part_fn(self, item_key: str) -> int:  # noqa: ARG002 - the form of Bytewax
         """All to the one."""
         return 0
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> _SinkPartition:  # noqa: ARG002
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> _SinkPartition:  # noqa: ARG002 - the form of Bytewax
         """Open the sinks."""
         return _SinkPartition(self._open(), self._run)
 
@@ -174,7 +174,7 @@ class IteratorReader:
         """At once."""
         return None
 
-    def position(self) -> Any:  # noqa: ANN401
+    def position(self) -> Any:  # noqa: ANN401 - each reader's or shard's own
         """Where the last chunk given ended."""
         return self._position()
 

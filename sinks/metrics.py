@@ -81,7 +81,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # When each series was made is of no use to an operator, and a third of the page.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # the library has no types for it
         self.registry = registry = CollectorRegistry()
         self._fixes = Counter("fencewatch_fixes", "Records read, rejected ones included.", ["source"], registry=registry)
         self._judged = Counter("fencewatch_fixes_judged", "Records in order and with a position.", ["source"], registry=registry)

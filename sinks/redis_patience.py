@@ -103,7 +103,7 @@ class Patience:
     def _again(self, attempt: Callable[[], T], waiting: int, error: RedisError) -> T:
         began = told = time.monotonic()
         wait_s = FIRST_WAIT_S
-        self._state(False, str(error))  # noqa: FBT003
+        self._state(False, str(error))  # noqa: FBT003 - as above
         log.warning("redis does not take writes", place=self._place, waiting=waiting, what=self._what, error=str(error))
         while True:
             waited_s = time.monotonic() - began

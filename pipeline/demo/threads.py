@@ -90,7 +90,7 @@ class Heard:
 class Listener:
     """Subscribes to the channel of all alerts and keeps what it brings, in order."""
 
-    def __init__(self, client: Any, channel: str) -> None:  # noqa: ANN401
+    def __init__(self, client: Any, channel: str) -> None:  # noqa: ANN401 - as above
         """Subscribed when this returns. Raises RedisError."""
         self._channel = client.pubsub()
         self._channel.subscribe(channel)

@@ -26,7 +26,7 @@ def _cut(
     found: int,
     within: bool,  # noqa: FBT001 - compiled
     lines: int,
-    quotes: bool,  # noqa: FBT001
+    quotes: bool,  # noqa: FBT001 - as above
 ) -> tuple[int, int, bool]:
     """Go on from byte `at` until `lines` lines have ended: where the line in hand starts, how many ended, whether within quotes.
 
