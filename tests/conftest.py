@@ -12,7 +12,7 @@ from collections.abc import Generator
 import pytest
 
 # Fixtures are found where conftest.py has their names.
-from tests.redis_fixtures import _no_keys_left, redis_any, redis_names, redis_oldest, redis_server, start_redis  # noqa: F401
+from tests.redis_fixtures import _no_keys_left, redis_any, redis_names, redis_oldest, redis_server, start_redis  # noqa: F401 - fixtures, found by their names
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

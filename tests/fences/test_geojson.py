@@ -50,7 +50,7 @@ def test_every_kind_of_shape(tmp_path: Path) -> None:
         feature("one part", [[ring]], "MultiPolygon"),
         feature("high", [[[*position, 12.5] for position in ring]]),
         feature("round", [121.5, 31.5, 4.0], "Point", radius_m=1.5e3),
-        feature(7, [ring], name=None, region=None, radius_m=None, timezone=5, anything={"a": [1]}),  # type: ignore[arg-type]
+        feature(7, [ring], name=None, region=None, radius_m=None, timezone=5, anything={"a": [1]}),  # type: ignore[arg-type]  # wrong on purpose
     )
     assert not warnings
     assert shape_of(registry, "holed") == shapely.Polygon(ring, [hole])
@@ -121,7 +121,7 @@ def test_a_shape_on_the_antimeridian_may_touch_it(tmp_path: Path) -> None:
     """Split as RFC 7946 asks, at 180 and at -180."""
     east, west = square(179.99, 10), square(-180, 10)
     registry, _ = loaded(tmp_path, feature("split", [[east], [west]], "MultiPolygon"))
-    assert shape_of(registry, "split").is_valid  # type: ignore[attr-defined]
+    assert shape_of(registry, "split").is_valid  # type: ignore[attr-defined]  # a shape, as object arrays hold it
 
 
 def test_an_empty_registry_loads(tmp_path: Path) -> None:

@@ -45,6 +45,6 @@ def compare(batch: FixBatch, made: Accepted, expected: Sequence[Judged]) -> None
             assert bits(got) == bits(value) if isinstance(value, float) else got != got, (name, line)  # noqa: PLR0124 - NaN
         assert made.positioning[i] == POSITIONING.get(str(judged.values.get("positioning")), -1), line
         for name in ("tamper", "separated"):
-            assert getattr(made, name)[i] == {True: 1, False: 0, None: -1}[judged.values.get(name)], (name, line)  # type: ignore[index]
+            assert getattr(made, name)[i] == {True: 1, False: 0, None: -1}[judged.values.get(name)], (name, line)  # type: ignore[index]  # any other value is an error
         ignored.update(judged.ignored)
     assert dict(ignored) == {name: n for name, n in zip(OPTIONAL_FIELDS, made.ignored.tolist(), strict=True) if n}

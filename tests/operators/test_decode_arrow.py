@@ -184,7 +184,7 @@ def test_an_empty_table_is_an_empty_batch() -> None:
 
 
 @pytest.mark.parametrize("dictionary", [False, True])
-def test_parquet_keeps_ids_and_times(dictionary: bool) -> None:  # noqa: FBT001
+def test_parquet_keeps_ids_and_times(dictionary: bool) -> None:  # noqa: FBT001 - a parameter
     """Written and read again, in batches that cut through row groups, the same records come out."""
     ids = [f"s{k % 7:07d}" for k in range(1000)]
     table = pa.table({"subject": ids, "time": pa.array(range(10**12, 10**12 + 1000), pa.timestamp("ms")), "lon": [1.0] * 1000})

@@ -70,7 +70,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[dict[str, str]]]:
 def written(header: list[str], rows: list[dict[str, str]], quoting: int, end: str) -> bytes:
     """The table as the standard library writes it."""
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, header, quoting=quoting, lineterminator=end)  # type: ignore[arg-type]
+    writer = csv.DictWriter(file, header, quoting=quoting, lineterminator=end)  # type: ignore[arg-type]  # one of csv's constants
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue().encode("utf-8", "surrogatepass")

@@ -54,7 +54,7 @@ def expected_of(fields: dict[bytes, bytes]) -> Judged:
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(entries(), max_size=5), st.booleans())
-def test_entries_are_read_as_the_contract_says(some: list[dict[bytes, bytes]], alike: bool) -> None:  # noqa: FBT001
+def test_entries_are_read_as_the_contract_says(some: list[dict[bytes, bytes]], alike: bool) -> None:  # noqa: FBT001 - drawn
     """Of the same fields or of different ones, reasons, values and ignored fields are the oracle's."""
     if alike and some:
         some = [some[0] | {name: entry.get(name, b"") for name in some[0]} for entry in some]

@@ -22,7 +22,7 @@ KNOWN_IDS = set(KNOWN)
 
 @settings(max_examples=600, deadline=None)
 @given(st.lists(json_lines(), min_size=1, max_size=6), st.sampled_from([b"\n", b"\r\n", b"\n \t\r\n", b"\n\n"]), st.booleans())
-def test_lines_are_read_as_the_contract_says(records: list[bytes], line_end: bytes, ended: bool) -> None:  # noqa: FBT001
+def test_lines_are_read_as_the_contract_says(records: list[bytes], line_end: bytes, ended: bool) -> None:  # noqa: FBT001 - drawn
     """Decoded and accepted, any lines give what the oracle gives: reasons, values to the last bit, ignored fields, places."""
     data = line_end.join(records) + (line_end if ended else b"")
     batch = decode_json_lines(data, base_offset=1000)

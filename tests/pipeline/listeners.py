@@ -50,7 +50,7 @@ class Subscriber:
         while not self._end.is_set():
             client = Redis.from_url(self._server.url, socket_timeout=5)
             try:
-                channel = client.pubsub()  # type: ignore[no-untyped-call]
+                channel = client.pubsub()  # type: ignore[no-untyped-call]  # redis-py has no types for it
                 channel.subscribe(self._channel)
                 while not self._end.is_set():
                     message = channel.get_message(timeout=0.1)

@@ -60,7 +60,7 @@ def of_text(row: Row) -> Row:
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
-def test_json_lines_and_csv_hold_the_fixes(tmp_path: Path, fixes: pa.Table, compression: Any) -> None:  # noqa: ANN401
+def test_json_lines_and_csv_hold_the_fixes(tmp_path: Path, fixes: pa.Table, compression: Any) -> None:  # noqa: ANN401 - one of the command's words
     """Every value comes back exactly; absent fields are no keys and empty cells."""
     expected = rows_of(fixes)
     for write, name in ((write_jsonl, "fixes.jsonl"), (write_csv, "fixes.csv")):
@@ -121,7 +121,7 @@ def test_gpx_holds_what_it_carries(tmp_path: Path, fixes: pa.Table) -> None:
     write_gpx(fixes, tmp_path)
     got = []
     for path in sorted(tmp_path.iterdir()):
-        for point in ET.parse(path).iter("{http://www.topografix.com/GPX/1/1}trkpt"):  # noqa: S314
+        for point in ET.parse(path).iter("{http://www.topografix.com/GPX/1/1}trkpt"):  # noqa: S314 - a file of our own
             time = point.findtext("{http://www.topografix.com/GPX/1/1}time")
             assert time is not None
             place = {"lon": float(point.attrib["lon"]), "lat": float(point.attrib["lat"])}
@@ -163,7 +163,7 @@ def test_traccar_lines_hold_what_they_carry(tmp_path: Path, fixes: pa.Table) -> 
         assert position["deviceId"] == line["device"]["id"]
 
 
-def command(*arguments: str) -> Any:  # noqa: ANN401
+def command(*arguments: str) -> Any:  # noqa: ANN401 - click's Result is typer's own affair
     """`fencewatch simulate` with these arguments."""
     app = typer.Typer()
     app.command()(simulate)

@@ -108,7 +108,7 @@ def test_redis_up_follows_the_sinks() -> None:
     metrics = Metrics()
     metrics.redis(True, "")  # noqa: FBT003 - as the sinks call it
     assert value(metrics, "fencewatch_redis_up") == 1
-    metrics.redis(False, "gone")  # noqa: FBT003
+    metrics.redis(False, "gone")  # noqa: FBT003 - as above
     assert value(metrics, "fencewatch_redis_up") == 0
     assert value(metrics, "fencewatch_redis_failures_total") == 1
 

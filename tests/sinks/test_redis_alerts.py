@@ -257,7 +257,7 @@ def _kill_now_and_then(server: RedisProcess, done: threading.Event) -> None:
 
 def _follow(url: str, names: RedisNames, seen: list[str], done: threading.Event) -> None:
     """The recipe: the channel wakes, the stream is read on from the last id."""
-    from pipeline.alert_reader import FIRST_ID, AlertReader  # noqa: PLC0415
+    from pipeline.alert_reader import FIRST_ID, AlertReader  # noqa: PLC0415 - of an upper room, for this test alone
 
     client = connect(url)
     reader = AlertReader(client, names)
@@ -329,7 +329,7 @@ def test_a_full_server_is_waited_for(binary: Callable[[], Path | None], start_re
     client.config_set("maxmemory", "1")
     states: list[str] = []
 
-    def make_room(_up: bool, why: str) -> None:  # noqa: FBT001
+    def make_room(_up: bool, why: str) -> None:  # noqa: FBT001 - the form of `OnState`
         states.append(why)
         client.config_set("maxmemory", "0")
 
@@ -350,7 +350,7 @@ def test_a_failover_is_waited_for(binary: Callable[[], Path | None], start_redis
     client.replicaof("127.0.0.1", 1)
     states: list[str] = []
 
-    def promote(up: bool, why: str) -> None:  # noqa: FBT001
+    def promote(up: bool, why: str) -> None:  # noqa: FBT001 - the form of `OnState`
         states.append(why)
         if not up:
             client.replicaof("NO", "ONE")
