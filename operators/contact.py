@@ -68,7 +68,7 @@ def clear_flag(pool: Pool, events: Events, reason: int, row: Record, kind: int, 
     else:
         pool.slot[before].next = pool.slot[at].next
     give_slot_back(pool, at)
-    row.open_kinds &= ~(1 << (kind - FIRST_FLAG))
+    row.open_kinds ^= 1 << (kind - FIRST_FLAG)
     pool.head[OPEN_EPISODES] -= 1
 
 

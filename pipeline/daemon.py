@@ -93,8 +93,7 @@ def run_daemon(configuration: Configuration) -> None:
     warm_up(rules)
     # The demo's clock begins when records can be judged, not when the process began to load.
     clock = WallClock() if configuration.clock is None else WallClock(configuration.clock.start_ms, configuration.clock.speed)
-    metrics, health, totals, run = Metrics(), Health(), Totals(), Run()
-    run.listen()
+    metrics, health, totals, run = Metrics(), Health(), Totals(), Run.heard()
     metrics.build(version("fencewatch"))
     metrics.rules(fence_set.version)
     shards: list[Shard] = []

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import FrameType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig
@@ -73,8 +73,15 @@ class Run:
 
         return guarded
 
+    @classmethod
+    def heard(cls) -> Run:
+        """A run that hears stop signals from now on, also before there is a flow to stop."""
+        run = cls()
+        run.listen()
+        return run
+
     def listen(self) -> dict[signal.Signals, Any]:
-        """Hear stop signals from now on, also before there is a flow to stop; gives the handlers that were there."""
+        """Hear stop signals from now on; gives the handlers that were there."""
         return {number: signal.signal(number, self._on_signal) for number in STOP_SIGNALS}
 
     def go(

@@ -48,7 +48,8 @@ class Daemon:
         redis = f'[redis]\nurl = "{redis_url}"\n' if redis_url is not None else ""
         self.config.write_text(
             f'deployment = "test"\nstate_dir = "state"\nregistry = "{registry}"\n{redis}'
-            f'[[sources]]\nname = "gps"\nkind = "redis"\nstreams = {list(streams)}\n[http]\nlisten = "127.0.0.1:{self.port}"\n{more}'
+            f'[[sources]]\nname = "gps"\nkind = "redis"\nstreams = {list(streams)}\n'
+            f'[http]\nlisten = "127.0.0.1:{self.port}"\n{more}'
         )
         self.lines: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
