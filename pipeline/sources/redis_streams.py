@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 FIXES_A_READ = 16_384
 """About so many records are asked for at once, whatever an entry holds."""
-FIRST_ENTRIES = 64
+FIRST_ENTRIES = 16
 GROWTH = 4
 MARK_EVERY_S = 0.1
 """A partition sends at most ten marks a second."""
@@ -87,6 +87,8 @@ class RedisStreams:
         self._on_away = on_away
         self._idle_until: datetime | None = None
         self._away = False
+        self._failure: SourceError | None = None
+        """Raised at the next call: what the other servers gave in this one must not be lost, for their positions are behind it."""
         self._asked_ms = 0
         kept = position or {}
         for server in servers:
@@ -97,6 +99,8 @@ class RedisStreams:
 
     def next_items(self) -> list[Chunk | Mark]:
         """What the streams hold now, and the marks behind it; empty while all are quiet."""
+        if self._failure is not None:
+            raise self._failure
         items: list[Chunk | Mark] = []
         away = False
         for server in self._servers:
@@ -104,7 +108,8 @@ class RedisStreams:
                 items += self._read(server)
             except RedisError as error:
                 if not passes(error):
-                    raise SourceError(f"{place_of(server.client)} cannot be read: {str(error).rstrip('.')}.") from error
+                    self._failure = SourceError(f"{place_of(server.client)}: {str(error).rstrip('.')}.")
+                    continue
                 away = True
                 if not self._away:
                     log.warning("redis cannot be read; trying on", error=str(error))
@@ -137,13 +142,14 @@ class RedisStreams:
         pipe = server.client.pipeline(transaction=False)
         for partition in server.partitions:
             pipe.execute_command("XREAD", "COUNT", partition.wanted(), "STREAMS", partition.stream, partition.last_id)
-        items: list[Chunk | Mark] = []
-        for partition, reply in zip(server.partitions, pipe.execute(raise_on_error=False), strict=True):
+        replies = pipe.execute(raise_on_error=False)
+        for partition, reply in zip(server.partitions, replies, strict=True):
+            # Before any position moves: what has been read beside it is read again.
             if isinstance(reply, RedisError):
-                if passes(reply):
-                    raise reply
-                text = f"{place_of(server.client)}: the stream {partition.stream} cannot be read: {str(reply).rstrip('.')}."
-                raise SourceError(text) from reply
+                reply.args = (f"the stream {partition.stream} cannot be read: {reply}",)
+                raise reply
+        items: list[Chunk | Mark] = []
+        for partition, reply in zip(server.partitions, replies, strict=True):
             entries: list[Entry] = reply[0][1] if reply else []
             partition.entries = len(entries)
             if entries:

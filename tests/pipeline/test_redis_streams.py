@@ -1,0 +1,152 @@
+"""Streams read on a real server: nothing twice, nothing left out, not too much at once, and a clock that overtakes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pipeline.items import Chunk, ClockMark, Mark
+from pipeline.sources.redis_streams import MARK_EVERY_S, RedisStreams, Server, SourceError
+from pipeline.wall_clock import WallClock
+from sinks.redis_connection import connect
+from sinks.redis_names import RedisNames
+from tests.redis_process import RedisProcess
+
+PAYLOAD_BYTES = 300_000
+AT_ONCE_BYTES = 16 << 20
+
+
+class Reading:
+    """Two streams under the names of a test."""
+
+    def __init__(self, server: RedisProcess, names: RedisNames) -> None:
+        self.url = server.url
+        self.client: Any = server.client()
+        self.streams = [f"{names.prefix}gps:0", f"{names.prefix}gps:1"]
+        self.away: list[bool] = []
+
+    def open(self, position: Any = None) -> RedisStreams:  # noqa: ANN401 - the reader's own
+        """A reader at a position."""
+        servers = [Server(connect(self.url), [("gps", stream) for stream in self.streams])]
+        return RedisStreams(servers, WallClock(), position, self.away.append)
+
+
+@pytest.fixture
+def reading(redis_any: RedisProcess, redis_names: RedisNames) -> Iterator[Reading]:
+    """On both servers."""
+    made = Reading(redis_any, redis_names)
+    yield made
+    made.client.close()
+
+
+def chunks(items: list[Chunk | Mark]) -> list[Chunk]:
+    """Those with records."""
+    return [item for item in items if isinstance(item, Chunk)]
+
+
+def marks(items: list[Chunk | Mark]) -> list[ClockMark]:
+    """Those of the clock."""
+    return [item for item in items if isinstance(item, ClockMark)]
+
+
+def records(items: list[Chunk | Mark]) -> int:
+    """How many."""
+    return sum(len(chunk.decode()) for chunk in chunks(items))
+
+
+def test_every_entry_once_whatever_it_holds(reading: Reading) -> None:
+    """Thousands of single entries, then packed ones, then single ones again, from two streams, by several readers in turn."""
+    pipe = reading.client.pipeline(transaction=False)
+    for k in range(3000):
+        pipe.xadd(reading.streams[0], {"subject": str(k), "time": k})
+    for _ in range(40):
+        pipe.xadd(reading.streams[0], {"payload": b'{"subject":"a","time":1}\n' * 50})
+    for k in range(500):
+        pipe.xadd(reading.streams[k % 2], {"subject": str(k), "time": k})
+    pipe.execute()
+    found, position = 0, None
+    for rounds in (1, 2, 3, 4, 100):
+        reader = reading.open(position)
+        for _ in range(rounds):
+            found += records(reader.next_items())
+        position = reader.position()
+        reader.close()
+    assert found == 3000 + 40 * 50 + 500
+    assert reading.away == []
+
+
+@pytest.mark.parametrize("small", [0, 5])
+def test_a_backlog_of_large_entries_is_read_in_parts(reading: Reading, small: int) -> None:
+    """Also where they come after a few small ones: what is read at once stays far below what waits."""
+    reader = reading.open()
+    for k in range(small):
+        reading.client.xadd(reading.streams[0], {"subject": str(k), "time": k})
+    assert records(reader.next_items()) == small
+    pipe = reading.client.pipeline(transaction=False)
+    for _ in range(300):
+        pipe.xadd(reading.streams[0], {"payload": b"x" * PAYLOAD_BYTES})
+    pipe.execute()
+    most, entries = 0, 0
+    while read := chunks(reader.next_items()):
+        payloads = [payload for chunk in read for payload in _payloads(chunk)]
+        most = max(most, sum(map(len, payloads)))
+        entries += len(payloads)
+    reader.close()
+    assert entries == 300
+    assert most <= AT_ONCE_BYTES
+
+
+def _payloads(chunk: Chunk) -> list[bytes]:
+    held: Any = chunk.decode
+    return [payload for payload in held.args[1] if isinstance(payload, bytes)]
+
+
+def test_the_clock_does_not_overtake_what_waits(reading: Reading) -> None:
+    """While one stream has a backlog, the lane's clock is that backlog's, however empty the other is."""
+    began_ms = round(time.time() * 1000)
+    for k in range(200):
+        reading.client.xadd(reading.streams[0], {"subject": "a", "time": 1}, id=f"{1_000_000 + k}-0")
+    reader = reading.open()
+    first = reader.next_items()
+    assert [mark.least_ms for mark in marks(first)][-1] == marks(first)[0].time_ms == 1_000_015
+    while chunks(reader.next_items()):
+        pass
+    time.sleep(MARK_EVERY_S)
+    last = marks(reader.next_items())
+    reader.close()
+    assert len(last) == 2
+    assert min(mark.time_ms for mark in last) >= began_ms
+    assert last[-1].least_ms == min(mark.time_ms for mark in last)
+
+
+def test_few_marks(reading: Reading) -> None:
+    """At most ten a second for each stream, however often it is asked."""
+    reader = reading.open()
+    began = time.monotonic()
+    found: list[ClockMark] = []
+    while time.monotonic() < began + 5 * MARK_EVERY_S:
+        found += marks(reader.next_items())
+    reader.close()
+    seconds = time.monotonic() - began
+    assert 2 <= len(found) <= 2 * (seconds / MARK_EVERY_S + 1)
+    assert all(mark.least_ms is not None for mark in found[1:])
+
+
+def test_a_key_of_another_type(reading: Reading) -> None:
+    """Named, and nothing of the other stream is lost."""
+    reading.client.set(reading.streams[1], "text")
+    reading.client.xadd(reading.streams[0], {"subject": "a", "time": 1})
+    reader = reading.open()
+    assert reader.next_items() == []
+    with pytest.raises(SourceError, match=f"the stream {reading.streams[1]} cannot be read: WRONGTYPE"):
+        reader.next_items()
+    position = reader.position()
+    reader.close()
+    reading.client.delete(reading.streams[1])
+    reader = reading.open(position)
+    read = records(reader.next_items())
+    reader.close()
+    assert read == 1
