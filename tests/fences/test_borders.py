@@ -9,7 +9,7 @@ import pytest
 
 from fences.borders import Sliver, slivers, tolerance_needed_m
 from fences.load import load_registry
-from tests.fences.faults import REGIONS, feature, good_registry, write
+from tests.fences.good_registry import REGIONS, feature, good_registry, write
 
 
 def found(directory: Path, *rings: list[list[list[float]]]) -> list[Sliver]:

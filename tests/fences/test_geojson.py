@@ -18,7 +18,7 @@ from fences.datum import GCJ02, to_wgs84
 from fences.load import load_registry
 from fences.problems import Problem, WrongRegistryError
 from fences.registry import Registry
-from tests.fences.faults import AREAS, POLICY, REGIONS, RULES, SUBJECTS, feature, good_registry, square, write
+from tests.fences.good_registry import AREAS, POLICY, REGIONS, RULES, SUBJECTS, feature, good_registry, square, write
 
 
 def loaded(

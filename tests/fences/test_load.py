@@ -12,7 +12,8 @@ import pytest
 from fences.load import load_registry
 from fences.problems import Problem, WrongRegistryError, describe
 from fences.registry import FOR_EVER, FROM_EVER, Span
-from tests.fences.faults import ALONE, AREAS, COMBINED, POLICY, RULES, SUBJECTS, WARNINGS, Fault, Texts, good_registry, write
+from tests.fences.faults import ALONE, COMBINED, WARNINGS, Fault
+from tests.fences.good_registry import AREAS, POLICY, RULES, SUBJECTS, Texts, good_registry, write
 
 CASES = Path(__file__).parent.parent / "cases"
 

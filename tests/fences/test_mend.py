@@ -12,7 +12,8 @@ import shapely
 from fences.load import load_registry
 from fences.mend import MendTargetError, area_m2, mend_registry
 from fences.problems import WrongRegistryError
-from tests.fences.faults import AREAS, BOW_TIE, NOTCHED, REGIONS, Texts, feature, good_registry, square, write
+from tests.fences.faults import BOW_TIE, NOTCHED
+from tests.fences.good_registry import AREAS, REGIONS, Texts, feature, good_registry, square, write
 
 FINE = feature("fine", [square(121.3, 31.2)])
 

@@ -10,7 +10,7 @@ from fences.findings import Findings
 from fences.load import load_registry
 from fences.policy import AS_GOOD_AS_NEVER, load_policy
 from fences.registry import Policy, RulePolicy
-from tests.fences.faults import POLICY, RULES, good_registry, write
+from tests.fences.good_registry import POLICY, RULES, good_registry, write
 
 
 def policy_of(text: str, directory: Path) -> tuple[Policy, RulePolicy]:

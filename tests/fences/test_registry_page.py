@@ -9,7 +9,8 @@ import pytest
 
 from fences.load import load_registry
 from fences.problems import WrongRegistryError
-from tests.fences.faults import ALONE, COMBINED, WARNINGS, Fault, good_registry, write
+from tests.fences.faults import ALONE, COMBINED, WARNINGS, Fault
+from tests.fences.good_registry import good_registry, write
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "registry.md").read_text()
 

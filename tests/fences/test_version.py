@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fences.load import load_registry
-from tests.fences.faults import AREAS, POLICY, REGIONS, RULES, SUBJECTS, Texts, good_registry, write
+from tests.fences.good_registry import AREAS, POLICY, REGIONS, RULES, SUBJECTS, Texts, good_registry, write
 
 
 def version_of(texts: Texts) -> str:

@@ -9,7 +9,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from pipeline.check_command import EPILOG, check
-from tests.fences.faults import AREAS, BOW_TIE, COMBINED, REGIONS, RULES, feature, good_registry, write
+from tests.fences.faults import BOW_TIE, COMBINED
+from tests.fences.good_registry import AREAS, REGIONS, RULES, feature, good_registry, write
 
 
 def run(*arguments: object) -> Result:

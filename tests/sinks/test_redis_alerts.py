@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import orjson
 import pytest
-from redis import RedisCluster
 
-from sinks.redis_alerts import CHUNK, DAY_MS, RedisAlerts
-from sinks.redis_connection import connect
-from sinks.redis_names import CLUSTER_PREFIX, RedisNames
-from sinks.redis_patience import Undelivered
-from tests.redis_fixtures import StartRedis
+from sinks.redis_alerts import CHUNK, DAY_MS
+from sinks.redis_names import RedisNames
 from tests.redis_process import RedisProcess, newest, oldest
-from tests.sinks.alert_examples import Encoded, alert, encoded
+from tests.sinks.alert_examples import alert, encoded
 from tests.sinks.told_in_redis import held, sink, stream, told
 
 EACH_BINARY = pytest.mark.parametrize("binary", [newest, oldest])
