@@ -21,6 +21,7 @@ from fences.problems import FencewatchError
 from pipeline.episodes import Shard
 from pipeline.items import Chunk, JudgedBatch, Mark, Outgoing
 from pipeline.runner import Run
+from pipeline.sources.patient import Stopped
 
 
 class Reader(Protocol):
@@ -167,8 +168,11 @@ class IteratorReader:
         self._position = position
 
     def next_items(self) -> list[Chunk | Mark]:
-        """The next chunk; StopIteration at the end."""
-        return [next(self._chunks)]
+        """The next chunk; StopIteration at the end, and where it is told to stop while it waits."""
+        try:
+            return [next(self._chunks)]
+        except Stopped:
+            raise StopIteration from None
 
     def next_awake(self) -> datetime | None:
         """At once."""

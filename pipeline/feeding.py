@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from operators.fix_batch import ABSENT_MS, OPTIONAL_FIELDS, Fault, FixBatch
 from pipeline.sources.files import FileStream
+from pipeline.sources.patient import Stopped
 
 COMMANDS_A_CALL = 500
 POSITIONING = ("gnss", "cell", "wifi")
@@ -50,9 +52,15 @@ class Feeding:
     shift_to_now: bool = False
     maxlen: int | None = None
 
-    def feed(self, files: FileStream, client: Any, tell: Callable[[Fed], None], stop: threading.Event) -> Fed:  # noqa: ANN401 - a cluster's client, too
+    def feed(self, files: FileStream, client: Any, tell: Callable[[Fed], None], stop: threading.Event) -> Fed:  # noqa: ANN401 - Redis
         """Feed all of it, or until `stop` is set; `tell` is called now and then. Raises redis.exceptions.RedisError."""
-        fed, started = Fed(), time.monotonic()
+        fed = Fed()
+        with contextlib.suppress(Stopped):
+            self._feed(fed, files, client, tell, stop)
+        return fed
+
+    def _feed(self, fed: Fed, files: FileStream, client: Any, tell: Callable[[Fed], None], stop: threading.Event) -> None:  # noqa: ANN401 - Redis
+        started = time.monotonic()
         shift_ms: int | None = None if self.shift_to_now else 0
         first_ms: int | None = None
         for chunk in files:
@@ -66,12 +74,11 @@ class Feeding:
                     shift_ms = round(time.time() * 1000) - first_ms if shift_ms is None else shift_ms
                 self._wait(fed, started, int(sent_ms[-1]) - first_ms, stop)
                 if stop.is_set():
-                    return fed
+                    return
                 fed.entries += self._send(client, batch, part, shift_ms or 0)
                 fed.records += len(part)
                 fed.seconds = time.monotonic() - started
                 tell(fed)
-        return fed
 
     def _parts(self, batch: FixBatch, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Rows that are sent in one call: an entry where packed, else some hundreds, or what a tenth of a second holds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
@@ -76,7 +76,15 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tupl
 
     Raises FencewatchError: an input that cannot be read, a state folder in use, alerts that could not be delivered.
     """
-    folder = StateFolder(options.state) if options.state is not None else None
+    if options.state is None:
+        return _replay(options, fence_set, later, None)
+    with closing(StateFolder(options.state)) as folder:
+        return _replay(options, fence_set, later, folder)
+
+
+def _replay(
+    options: ReplayOptions, fence_set: FenceSet, later: Sequence[tuple[int, FenceSet]], folder: StateFolder | None
+) -> Replayed:
     deployment = options.deployment or f"replay-{secrets.token_hex(4)}"
     shards = options.workers
     goes_on = folder is not None and folder.used
@@ -123,8 +131,6 @@ def run_replay(options: ReplayOptions, fence_set: FenceSet, later: Sequence[tupl
                 while_running=shown.update,
             )
         seconds = time.perf_counter() - started
-    if folder is not None:
-        folder.close()
     return Replayed(totals.report(seconds), run.stop.is_set())
 
 

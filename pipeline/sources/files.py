@@ -25,7 +25,7 @@ from operators.fix_batch import FixBatch
 from pipeline.items import Chunk
 from pipeline.sources.formats import STANDARD_INPUT, UnreadableError, compression_of, format_of, open_bytes
 from pipeline.sources.lines import pieces
-from pipeline.sources.patient import Stopped, reader_of
+from pipeline.sources.patient import reader_of
 
 DEFAULT_BATCH = 16_384
 LONGEST_HEADER = 64 * 1024
@@ -85,9 +85,9 @@ class FileStream:
         self.progress = Progress(self._before[self.position.file], sum(sizes))
 
     def __iter__(self) -> Iterator[Chunk]:
-        """The chunks from the position on, until `stop` where a pipe has nothing more to give.
+        """The chunks from the position on.
 
-        Raises UnreadableError for a file that is not what its name says.
+        Raises UnreadableError for a file that is not what its name says, and Stopped where a pipe has nothing more to give.
         """
         first = self.position
         for number in range(first.file, len(self.files)):
@@ -99,8 +99,6 @@ class FileStream:
                 for chunk, at, row in self._chunks(name, number, start):
                     self.position = here = replace(here, at=at, row=row)
                     yield chunk
-            except Stopped:
-                return
             except (OSError, EOFError, zlib.error, pa.ArrowException) as error:
                 raise UnreadableError(f"{name}: cannot be read: {str(error).rstrip('.')}.") from error
             self.position = replace(here, ended=True)
