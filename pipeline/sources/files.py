@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 
 from operators.decode.arrow_columns import decode_record_batch
 from operators.decode.csv_lines import decode_csv_lines, read_header
+from operators.decode.field_names import missing_columns
 from operators.decode.gpx import decode_gpx
 from operators.decode.joined import part
 from operators.decode.json_lines import decode_json_lines
@@ -26,6 +28,8 @@ from pipeline.items import Chunk
 from pipeline.sources.formats import STANDARD_INPUT, UnreadableError, compression_of, format_of, open_bytes
 from pipeline.sources.lines import pieces
 from pipeline.sources.patient import reader_of
+
+log = structlog.get_logger()
 
 DEFAULT_BATCH = 16_384
 LONGEST_HEADER = 64 * 1024
@@ -135,6 +139,7 @@ class FileStream:
                 # The header stands at the head of the file, also where an earlier run had read on.
                 first_line = _read_line(read)
                 header = read_header(first_line, names=names)
+                self._tell_missing(name, header.columns)
                 begin = max(begin, len(first_line))
                 _skip(read, begin - len(first_line))
             else:
@@ -154,6 +159,7 @@ class FileStream:
 
     def _parquet(self, name: str, number: int, start: Position) -> Iterator[tuple[Chunk, int, int]]:
         file = pq.ParquetFile(name if _is_file(name) and compression_of(name) is None else pa.BufferReader(_whole_bytes(name)))
+        self._tell_missing(name, file.schema_arrow.names)
         row = 0
         for group in range(file.num_row_groups):
             rows = file.metadata.row_group(group).num_rows
@@ -176,6 +182,12 @@ class FileStream:
         for row in range(start.row, len(batch), self.options.batch):
             end = min(row + self.options.batch, len(batch))
             yield Chunk(name, partial(_given, part(batch, row, end))), 0, end
+
+    def _tell_missing(self, name: str, columns: Sequence[str]) -> None:
+        """Each of its records will be rejected with a reason; who started the command wants to hear of it at once."""
+        missing = missing_columns(columns, self.options.columns or None)
+        if columns and missing:
+            log.warning("columns are missing and no record can be judged; --columns names them", file=name, missing=missing)
 
     def _seen(self, stream: Any, number: int) -> None:  # noqa: ANN401 - a file or an Arrow stream
         if _is_file(self.files[number]) and compression_of(self.files[number]) is None:

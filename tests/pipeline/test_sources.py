@@ -124,6 +124,21 @@ def test_foreign_names(meadow: Meadow, expected: list[dict[str, Any]], tmp_path:
     assert replayed(meadow, tmp_path, file, "--columns", "subject=who,time=ts,lon=lat,lat=lon,accuracy_m=acc") == expected
 
 
+def test_columns_that_are_missing(meadow: Meadow, tmp_path: Path) -> None:
+    """Every record is rejected with its reason, and the columns are named at once; an empty file lacks nothing."""
+    files = [write(tmp_path, f"fixes.{form}", GOOD, ("who", "time", "lon", "lat", "acc")) for form in ("csv", "parquet")]
+    (tmp_path / "empty.csv").write_bytes(b"\n")
+    report = tmp_path / "report.json"
+    running = start(
+        "replay", *files, tmp_path / "empty.csv", "--registry", meadow.registry, "--report", report, stderr=subprocess.PIPE
+    )  # fmt: skip
+    _, said = running.communicate(timeout=LATEST_S)
+    assert running.returncode == 0
+    warnings = [orjson.loads(line) for line in said.splitlines() if line.startswith(b"{")]
+    assert [(warning["file"], warning["missing"]) for warning in warnings] == [(str(file), ["subject"]) for file in files]
+    assert orjson.loads(report.read_bytes())["rejected"] == {"missing_field": 2 * len(GOOD)}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_from_and_to(meadow: Meadow, tmp_path: Path, form: str) -> None:
     """`--from` is included, `--to` is not; as if the others had not been there."""
