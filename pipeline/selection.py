@@ -13,6 +13,8 @@ _COLUMNS = tuple(field.name for field in fields(FixBatch) if field.name not in {
 
 def between(batch: FixBatch, from_ms: int | None, to_ms: int | None) -> FixBatch:
     """The records at or after `from_ms` and before `to_ms` (UTC milliseconds); one whose time cannot be read stays."""
+    if from_ms is None and to_ms is None:
+        return batch
     wanted = np.ones(len(batch), bool)
     if from_ms is not None:
         wanted &= (batch.time_ms >= from_ms) | (batch.time_ms <= 0)
