@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
 import os
@@ -70,7 +71,10 @@ def fencewatch(*arguments: object, stdin: bytes = b"") -> Outcome:
 def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - those of Popen
     """A command as a process of its own."""
     environment = {**os.environ, "COLUMNS": "200"}
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], cwd=ROOT, env=environment, **options)
+    process = subprocess.Popen([*COMMAND, *map(str, arguments)], cwd=ROOT, env=environment, **options)
+    # What a failing test leaves running is ended with the session.
+    atexit.register(process.kill)
+    return process
 
 
 def alerts_in(file: Path) -> list[dict[str, Any]]:

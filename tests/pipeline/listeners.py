@@ -73,9 +73,11 @@ class Subscriber:
 def subscribed(server: RedisProcess, names: RedisNames) -> Iterator[Subscriber]:
     """A subscriber to all alerts, connected."""
     subscriber = Subscriber(server, names.alerts)
-    until(subscriber.subscribed.is_set)
-    yield subscriber
-    subscriber.end()
+    try:
+        until(subscriber.subscribed.is_set)
+        yield subscriber
+    finally:
+        subscriber.end()
 
 
 class Follower:
@@ -107,5 +109,7 @@ class Follower:
 def following(server: RedisProcess, names: RedisNames) -> Iterator[Follower]:
     """A follower of all alerts."""
     follower = Follower(server, names)
-    yield follower
-    follower.end()
+    try:
+        yield follower
+    finally:
+        follower.end()
