@@ -89,6 +89,22 @@ def test_covers_where_it_is_known(what: str, one: BaseGeometry, points: dict[tup
 
 
 @pytest.mark.jitless
+@pytest.mark.parametrize(("cos", "sin"), [(1, 0), (0, 1), (-1, 0), (0, -1)])
+@pytest.mark.parametrize("tiny", [5e-324, -5e-324, 1e-300, -1e-310, 1e-100, -1e-99])
+def test_beside_the_axes_as_geos_rounds_it(tiny: float, cos: int, sin: int) -> None:
+    """Products of such differences vanish, and GEOS finds the point on the edge: upright, level and slanted edges through zero."""
+
+    def turned(x: float, y: float) -> tuple[float, float]:
+        return x * cos - y * sin, x * sin + y * cos
+
+    one = Polygon([turned(x, y) for x, y in ((-1, -1), (1, -1), (1, 1), (0.5, 2), (0, 1), (0, 0), (-1, 0), (-1, -1))])
+    shapes = compiled_shapes(one)
+    for x, y in ((tiny, 0.5), (0.5, tiny), (tiny, tiny), (tiny, 1.0), (-0.5, tiny), (0.25, 1.5), (tiny, -0.5), (-1.0, tiny)):
+        point = turned(x, y)
+        assert bool(covers(shapes, 0, *point)) == bool(shapely.covers(one, shapely.Point(point))), point
+
+
+@pytest.mark.jitless
 def test_a_point_beside_a_long_edge_is_judged_as_geos_rounds_it() -> None:
     """GEOS rounds the products of an exact difference to 104 bits: a point 1e-17 beside this edge lies on it, and so for us."""
     one = Polygon([(0.35000000000000003, 0.1), (-0.25, 0.25), (-0.25, -0.3), (0.35000000000000003, 0.1)])
@@ -241,3 +257,8 @@ def test_a_border_beyond_the_limit_is_not_found() -> None:
     assert border_within_m(shapes, 0, 121.005, 31.2, 1000.0) == math.inf
     assert border_within_m(shapes, 0, 121.005, 31.01, 0.0) == 0.0
     assert border_within_m(shapes, 0, 121.005, 31.005, 600.0) == pytest.approx(476.9, rel=0.005)
+    assert border_within_m(shapes, 0, 121.012, 31.012, 600.0) == pytest.approx(
+        geodesic_m(121.012, 31.012, 121.01, 31.01), rel=0.005
+    )
+    x, y, metres = nearest_border_point(shapes, 0, 121.012, 31.012)
+    assert (x, y, metres) == pytest.approx((121.01, 31.01, 292.9), rel=0.005)

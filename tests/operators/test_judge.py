@@ -113,6 +113,14 @@ def test_j2_the_union_of_all_active_allow_rules(tmp_path: Path) -> None:
     assert [area for area, _ in verdicts_of(fences, fixes)] == [*stops.values(), UNCERTAIN]
 
 
+@pytest.mark.parametrize("areas", [["island", "home"], ["home", "island"]])
+def test_j2_the_best_of_several_areas_decides(tmp_path: Path, areas: list[str]) -> None:
+    """Uncertain at the one and far from the other is uncertain, whichever comes first; for a require rule, too."""
+    rules = [{"effect": effect, "areas": areas, **P} for effect in ("allow", "require")]
+    fences = fence_set(tmp_path, *rules)
+    assert verdicts_of(fences, [Fix("p", 0, east_of_home(100), 90)]) == [(UNCERTAIN, {"r1": UNCERTAIN})]
+
+
 def test_j2_who_has_no_allow_rule_is_not_judged(tmp_path: Path) -> None:
     """Slot `area` is judged where any allow rule binds a subject, whether it is active or not."""
     past: Json = {"effect": "allow", "areas": ["home"], "subjects": ["q"], "until": 1_700_000_000_000}

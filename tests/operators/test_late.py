@@ -48,6 +48,28 @@ def test_a_fifth_late_trip_lets_the_first_be_told_again(tmp_path: Path) -> None:
     assert late_onsets(tmp_path, fixes) == [1.0, 2.0, 3.0, 4.0, 5.0, (HOUR + 30) / HOUR]
 
 
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        ((OUT, OUT), [1.0]),
+        ((OUT, IN, OUT), []),
+        ((OUT, IN, OUT, OUT), [(HOUR + 120) / HOUR]),
+        ((IN, OUT, OUT), [(HOUR + 60) / HOUR]),
+    ],
+)
+def test_a_late_fine_fix_lets_the_count_begin_anew(tmp_path: Path, places: list[tuple[float, float]], told: list[float]) -> None:
+    """Two late breaches with no late fine one between them."""
+    fixes = [Fix("p", 20 * HOUR, IN), *(Fix("p", HOUR + 60 * i, place) for i, place in enumerate(places))]
+    assert late_onsets(tmp_path, fixes) == told
+
+
+def test_one_late_time_counts_once(tmp_path: Path) -> None:
+    """The same late record again, or another at its time, is no second breach; a third one is."""
+    twice = [Fix("p", HOUR, OUT), Fix("p", HOUR, OUT), Fix("p", HOUR, (9.0, 3.0))]
+    assert late_onsets(tmp_path, [Fix("p", 20 * HOUR, IN), *twice]) == []
+    assert late_onsets(tmp_path / "more", [Fix("p", 20 * HOUR, IN), *twice, Fix("p", HOUR + 60, OUT)]) == [1.0]
+
+
 def test_near_an_episode_is_a_quarter_of_an_hour_to_the_millisecond() -> None:
     """From 15 minutes before the onset to 15 minutes after the end, both included; an open one has no end."""
     late = LateEvidence()

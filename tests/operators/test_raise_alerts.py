@@ -146,10 +146,10 @@ def test_distances_of_openings(tmp_path: Path) -> None:
         {"effect": "require", "areas": ["home", "school"], "confirm_fixes": 1, **P},
     ]
     fences = fence_set(tmp_path, *rules)
-    alerts = {a.slot: a for a in run(fences, new_state(fences), [Fix("p", 0, (12.0, 8.0))])}
-    assert alerts["area"].distance_m == pytest.approx(metres((12, 8), (11, 9)), rel=0.001)
-    assert alerts["rule:r3"].distance_m == pytest.approx(metres((12, 8), (10, 8)), rel=0.001)
-    assert alerts["rule:r4"].distance_m == pytest.approx(metres((12, 8), (6, 6)), rel=0.001)
+    alerts = {a.slot: a for a in run(fences, new_state(fences), [Fix("p", 0, (10.3, 7.0))])}
+    assert alerts["area"].distance_m == pytest.approx(metres((10.3, 7), (10.3, 9)), rel=0.001)
+    assert alerts["rule:r3"].distance_m == pytest.approx(metres((10.3, 7), (10, 7)), rel=0.001)
+    assert alerts["rule:r4"].distance_m == pytest.approx(metres((10.3, 7), (6, 6)), rel=0.001)
 
 
 def test_a_zone_of_everyone_tells_its_depth_too(tmp_path: Path) -> None:
@@ -168,5 +168,6 @@ def test_many_regions(tmp_path: Path) -> None:
     alerts = run(fences, state, track("p", *[(i + 0.5, 30.5) for i in range(140)], (3, 3), (3, 3)), 7)
     alerts = [alert for alert in alerts if alert.slot == "area"]  # the way home is too far for a minute
     assert [a.change for a in alerts] == ["opened"] + ["moved"] * 140 + ["cleared"]
+    assert alerts[0].regions == ("r000", "r149")
     assert alerts[-1].regions == (*(f"r{i:03d}" for i in range(140)), "r149", "west")
     assert state.memory.pool.told.shape[1] == 3

@@ -97,14 +97,13 @@ def test_j6_slots_of_rules(tmp_path: Path, effect: str, path: str, terms: Json, 
 def test_j5_counts_of_slot_area_are_the_largest_among_active_allow_rules(tmp_path: Path) -> None:
     """Own and of everyone; the level is the gravest; once one ends, the others' hold: those at the judgement in hand."""
     rules: list[Json] = [
-        HOME | {"confirm_fixes": 2, "clear_fixes": 1, "level": "yellow"},
+        HOME | {"confirm_fixes": 3, "clear_fixes": 1, "level": "yellow"},
         {
             "effect": "allow",
             "areas": ["school"],
             "everyone": True,
             "confirm_fixes": 1,
             "clear_fixes": 3,
-            "confirm_s": 90,
             "level": "info",
         },
         HOME | {"confirm_fixes": 9, "clear_fixes": 9, "level": "red", "until": "2026-06-01T08:01:30Z"},
@@ -113,6 +112,17 @@ def test_j5_counts_of_slot_area_are_the_largest_among_active_allow_rules(tmp_pat
     alerts = run(fences, new_state(fences), track("p", IN, OUT, OUT, OUT, IN, IN, IN))
     assert story(alerts) == [("opened", "area", 180, 60), ("cleared", "area", 360, 60)]
     assert [alert.level for alert in alerts] == ["yellow", "yellow"]
+
+
+def test_j5_confirm_s_of_slot_area_is_the_largest(tmp_path: Path) -> None:
+    """Two breaches are enough by their number, but not by their time."""
+    rules: list[Json] = [
+        HOME,
+        {"effect": "allow", "areas": ["school"], "everyone": True, "confirm_s": 100},
+        HOME | {"confirm_s": 30},
+    ]
+    fences = fence_set(tmp_path, *rules)
+    assert story(run(fences, new_state(fences), track("p", IN, OUT, OUT, OUT))) == [("opened", "area", 180, 60)]
 
 
 def test_j5_with_no_active_allow_rule_the_section_holds(tmp_path: Path) -> None:
