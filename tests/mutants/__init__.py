@@ -1,0 +1,1 @@
+"""Rules broken on purpose: `python -m tests.mutants`, which is what `make mutants` calls."""
