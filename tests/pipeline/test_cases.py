@@ -42,6 +42,7 @@ def replayed(case: Path, fixes: str, folder: Path, *options: object) -> tuple[Pa
     return alerts, report
 
 
+@pytest.mark.jitless
 @pytest.mark.parametrize("name", NAMES)
 def test_a_case_comes_out_equal(name: str, tmp_path: Path) -> None:
     """Areas, windows, confirmation, order, bad input; and in the full ones all of section 5."""
