@@ -23,7 +23,7 @@ from tests.pipeline.world_folder import Outcome, replay
 from tests.strategies import Judged, Scenario, scenarios, settle
 from tests.strategies.shapes import RADII_M
 
-EXAMPLES = int(os.environ.get("FENCEWATCH_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("FENCEWATCH_EXAMPLES", "200"))
 SLACK_M = 0.5 + 0.001 * max(RADII_M)
 """A circle is right to 0.1 % of its radius."""
 COUNTS = ("fixes_read", "fixes_judged", "contacts", "late", "duplicates", "conflicts")
