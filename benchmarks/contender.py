@@ -2,10 +2,9 @@
 
     python -m benchmarks.contender KIND REGISTRY      KIND: ours, per_fix, obvious or orjson
 
-A request is JSON: `path`, `fixes` and `warm_up` (of the yardsticks), `redis`, `prefix`, `stages`; `stream` where the fixes are
-read from a stream of the server `source` instead. The answer is a line of JSON:
-`benchmarks.measured.Measured`, or nanoseconds by stage. Contenders live side by side and take turns, so that a noisy minute of the
-machine hits all of them.
+A request is JSON: `path`, `fixes`, `warm_up` and `keyed` (of the yardsticks), `redis`, `prefix`, `stages`; `stream` where the fixes
+are read from a stream of the server `source` instead. The answer is a line of JSON: `benchmarks.measured.Measured`, or nanoseconds
+by stage. Contenders live side by side and take turns, so that a noisy minute of the machine hits all of them.
 """
 
 from __future__ import annotations
@@ -40,9 +39,19 @@ class Contender:
         """End it."""
         self._process.communicate()
 
-    def run(self, path: Path, *, fixes: int = 0, warm_up: int = 0, redis: str | None = None, prefix: str = "") -> Measured:
+    def run(
+        self,
+        path: Path,
+        *,
+        fixes: int = 0,
+        warm_up: int = 0,
+        redis: str | None = None,
+        prefix: str = "",
+        keyed: bool = False,
+    ) -> Measured:
         """One run over a file. Raises RuntimeError where the process has ended."""
-        return Measured(**self._ask(path=str(path), fixes=fixes, warm_up=warm_up, redis=redis, prefix=prefix))
+        asked = {"path": str(path), "fixes": fixes, "warm_up": warm_up, "redis": redis, "prefix": prefix, "keyed": keyed}
+        return Measured(**self._ask(**asked))
 
     def live(self, source: str, stream: str, *, fixes: int, redis: str, prefix: str) -> Measured:
         """One run over a stream of the Redis server `source`."""
@@ -100,7 +109,8 @@ def _per_fix(directory: Path) -> Answer:
 
     def answer(request: dict[str, Any]) -> Measured:
         sink = RedisAlerts(request["redis"], RedisNames(request["prefix"]), 30, request["prefix"])
-        measured = flow.run(Path(request["path"]), request["fixes"], request["warm_up"], sink, "yardstick")
+        fixes, warm_up = request["fixes"], request["warm_up"]
+        measured = flow.run(Path(request["path"]), fixes, warm_up, sink, "yardstick", keyed=request["keyed"])
         sink.close()
         return measured
 

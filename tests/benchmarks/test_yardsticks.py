@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -46,9 +47,11 @@ def test_the_best_per_fix_flow_raises_our_alerts(breach_share: float, order: str
     world, registry = _world(breach_share, tmp_path)
     write_jsonl(world.parts(FIXES, "subject" if order == "subject" else "time"), tmp_path / "fixes.jsonl")
     ours = _our_ids(registry, tmp_path / "fixes.jsonl")
-    theirs = PerFixFlow(registry).run(tmp_path / "fixes.jsonl", FIXES, 5_000, None, "test")
+    flow = PerFixFlow(registry)
+    theirs = flow.run(tmp_path / "fixes.jsonl", FIXES, 5_000, None, "test")
+    keyed = flow.run(tmp_path / "fixes.jsonl", FIXES, 5_000, None, "test", keyed=True)
     assert len(ours) > 50
-    assert sorted(theirs.alert_ids) == ours
+    assert sorted(theirs.alert_ids) == sorted(keyed.alert_ids) == ours
     assert theirs.fixes == FIXES - 5_000
 
 
@@ -93,8 +96,10 @@ def test_every_key_says_its_form_and_its_world() -> None:
 
 def test_ratios_are_of_rates_and_of_processor_time() -> None:
     """(b) twenty times as slow is a ratio of 20; half the processor time of bare parsing is 0.5; the table shows them."""
-    cost = Cost(5_000_000, 5_000, 500.0, 250.0, 400.0, 10_000.0, 9_000.0, 900.0, 40_000.0, 500.0, {"read": 1.0})
-    assert (cost.ratio, cost.ratio_cpu, cost.ratio_obvious, cost.cpu_to_orjson) == (20.0, 36.0, 80.0, 0.5)
+    cost = Cost(5_000_000, 5_000, 500.0, 250.0, 400.0, 10_000.0, 9_000.0, 900.0, 15_000.0, 40_000.0, 500.0, {"read": 1.0})
+    assert (cost.ratio, cost.ratio_cpu, cost.ratio_keyed) == (20.0, 36.0, 30.0)
+    assert (cost.ratio_obvious, cost.cpu_to_orjson) == (80.0, 0.5)
+    assert replace(cost, keyed_wall_ns=None).ratio_keyed is None
     row = next(line for line in table({"jsonl_w1": cost}).splitlines() if line.startswith("jsonl_w1"))
     assert row.split()[1] == "2,000,000"
     assert "20.0" in row.split()
