@@ -41,9 +41,10 @@ def device_flags(
 
 
 @inlined
-def surely_plausible(row: Record, lon: float, lat: float, min_jump_m: float) -> bool:
-    """Whether two positions are so near that they cannot be a jump, by degrees alone; also where there was none before."""
-    return not (abs(lon - row.pos_lon) + abs(lat - row.pos_lat)) * METRES_PER_DEGREE_MAX >= min_jump_m
+def surely_plausible(row: Record, lon: float, lat: float, time_ms: int, limits: Record) -> bool:
+    """Whether two positions are too near for a jump (or for one in this time), by degrees alone; also where there was none."""
+    most_m = (abs(lon - row.pos_lon) + abs(lat - row.pos_lat)) * METRES_PER_DEGREE_MAX
+    return not most_m >= limits.min_jump_m or most_m * 1000.0 <= limits.max_speed_mps * (time_ms - row.pos_ms)
 
 
 @compiled

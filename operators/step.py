@@ -175,7 +175,7 @@ def step_rows(
             for ahead in range(place, min(place + BLOCK, len(rows))):
                 if subject[rows[ahead]] >= 0:
                     far = memory.row[subject[rows[ahead]]]
-                    events.used[1] += far.last_ms ^ far.in_order_arrival_ms
+                    events.used[1] += far.last_ms ^ far.in_order_arrival_ms ^ far.first_slot
         i = rows[place]
         s = np.int64(subject[i])
         if s < 0:
@@ -210,7 +210,7 @@ def step_rows(
         if not (
             placed
             and _says_nothing_new(row, fixes.tamper[i], fixes.separated[i], fixes.battery_pct[i], limits.battery_low_pct)
-            and surely_plausible(row, x, y, limits.min_jump_m)
+            and surely_plausible(row, x, y, t, limits)
         ):
             _rare(fences, memory, events, fixes, i, s)
         row.arrival_ms = max(row.arrival_ms, arrival)
