@@ -9,6 +9,7 @@ boundary included.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,8 @@ EDGE = 0
 OUTSIDE = 128
 """Codes below it (except `EDGE`) are inside; code - 1 or code - `OUTSIDE` is the index into `SURE_M`."""
 _TINY = 1e-100
+_ROUGH = 16
+"""Every so many edges are looked at first."""
 _BANDS = 120
 SURE_M: NDArray[np.float64] = np.concatenate([[0.0], 1.1 ** np.arange(_BANDS - 1)])
 """Lower bounds of a distance to the border that a cell may promise, in metres."""
@@ -170,15 +173,34 @@ def border_within_m(shapes: Shapes, k: int, px: float, py: float, limit_m: float
 
 
 @compiled
+def _lies_beyond(xy: NDArray[np.float64], e: int, px: float, py: float, lon_m: float, limit_m: float) -> bool:
+    """Whether edge e is surely farther from p than a limit; `lon_m` as in `surely_farther_m`."""
+    x1, y1, x2, y2 = xy[e, 0], xy[e, 1], xy[e + 1, 0], xy[e + 1, 1]
+    if METRES_PER_DEGREE_LAT_MIN * gap(min(y1, y2), max(y1, y2), py) > limit_m:
+        return True
+    west, east = min(x1, x2), max(x1, x2)
+    dx = gap(west, east, px)
+    if dx > 180.0:
+        dx = min(gap(west, east, px + 360.0), gap(west, east, px - 360.0))
+    return bool(lon_m * min(dx, 1.0) > limit_m)
+
+
+@compiled
 def nearest_border_point(shapes: Shapes, k: int, px: float, py: float) -> tuple[float, float, float]:
     """The point of the border of area k nearest to p: longitude, latitude, metres by the local metric."""
     a = shapes.area[k]
     kx, ky = scale_at(py)
+    lon_m = 0.998 * METRES_PER_DEGREE_LON_MIN_AT_EQUATOR * math.cos(math.radians(py))
     best, best_x, best_y = np.inf, np.nan, np.nan
-    for i in range(shapes.row_start[a.row_at], shapes.row_start[a.row_at + a.ny]):
-        e = shapes.row_edge[i]
-        x, y = _nearest_on_edge(shapes.xy, e, px, py, kx, ky)
-        d = between_m(px, py, x, y)
-        if d < best:
-            best, best_x, best_y = d, x, y
+    first, end = shapes.row_start[a.row_at], shapes.row_start[a.row_at + a.ny]
+    # A rough look first: then nearly all edges are known to lie farther away by a comparison or two.
+    for step in (_ROUGH, 1):
+        for i in range(first, end, step):
+            e = shapes.row_edge[i]
+            if _lies_beyond(shapes.xy, e, px, py, lon_m, best):
+                continue
+            x, y = _nearest_on_edge(shapes.xy, e, px, py, kx, ky)
+            d = between_m(px, py, x, y)
+            if d < best:
+                best, best_x, best_y = d, x, y
     return best_x, best_y, best
