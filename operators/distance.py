@@ -15,13 +15,13 @@ from operators.judge import binds_profile
 
 def bindings_of(fences: Fences, subject: int, effect: int) -> Iterator[tuple[int, int, int, int, int]]:
     """Bindings of a subject by rules of allow or require: (rule, area, from_ms, until_ms, schedule), his own first."""
-    bound = fences.subject[subject]
+    bound = fences.subject[subject : subject + 1]
     for owner in (bound, fences.profile[bound["profile"]]):
-        at, count = int(owner["at"]), int(owner["allow"])
-        if effect != ALLOW:
-            at, count = at + count + int(owner["forbid"]), int(owner["require"])
-        for b in fences.binding[at : at + count]:
-            yield int(b["rule"]), int(b["area"]), int(b["from_ms"]), int(b["until_ms"]), int(b["schedule"])
+        at, allow, forbid, require = (int(owner[name][0]) for name in ("at", "allow", "forbid", "require"))
+        first, count = (at, allow) if effect == ALLOW else (at + allow + forbid, require)
+        if count:
+            some = fences.binding[first : first + count]
+            yield from zip(*[some[name].tolist() for name in ("rule", "area", "from_ms", "until_ms", "schedule")], strict=True)
 
 
 def areas_of_rule(fences: Fences, subject: int, rule: int) -> list[int]:
@@ -30,11 +30,12 @@ def areas_of_rule(fences: Fences, subject: int, rule: int) -> list[int]:
         return [area for r, area, *_ in bindings_of(fences, subject, int(fences.rule[rule]["effect"])) if r == rule]
     bound = fences.subject[subject]
     at = int(bound["at"]) + int(bound["allow"])
-    own = [int(b["area"]) for b in fences.binding[at : at + int(bound["forbid"])] if b["rule"] == rule]
+    forbid = fences.binding[at : at + int(bound["forbid"])]
+    own: list[int] = forbid["area"][forbid["rule"] == rule].tolist()
     if own or not binds_profile(fences, rule, bound["profile"]):
         return own
-    which = (fences.zone_binding["rule"] == rule).nonzero()[0]
-    return [int(a) for a in fences.zone_binding["area"][which]]
+    zones: list[int] = fences.zone_binding["area"][fences.zone_binding["rule"] == rule].tolist()
+    return zones
 
 
 def outside_m(fences: Fences, areas: Iterable[int], lon: float, lat: float) -> float | None:
