@@ -72,6 +72,7 @@ class ZoneIndex:
         """`areas`: the numbers of the areas to find, ascending; `boxes` float64[n, 4]: their x0, y0, x1, y1 in degrees."""
         self._areas = areas
         self._lock = threading.Lock()
+        self._lists: dict[bytes, int] = {}
         frame = np.array([1.0, 1.0, 0.0, 0.0, 1.0])
         self._tree: index.Index | None = None
         if len(areas):
@@ -105,10 +106,18 @@ class ZoneIndex:
         if not len(keys):
             return old
         counts, found = self._ask(tree, keys)
-        where = old.where.copy()
-        where[keys] = np.arange(len(keys), dtype=np.int32) + (len(old.start) - 1)
-        start = np.concatenate([old.start, old.start[-1] + np.cumsum(counts)])
-        self.cells = Cells(old.frame, where, start, np.concatenate([old.item, found]))
+        where, start, item = old.where.copy(), [old.start], [old.item]
+        known, lists = int(old.start[-1]), len(old.start) - 1
+        for key, candidates in zip(keys.tolist(), np.split(found, np.cumsum(counts)[:-1]), strict=True):
+            # Cells with the same candidates share a list: the lists of a map are few, and stay in the processor's nearest cache.
+            number = self._lists.setdefault(candidates.tobytes(), len(self._lists))
+            where[key] = number
+            if number == lists:
+                lists += 1
+                known += len(candidates)
+                start.append(np.array([known]))
+                item.append(candidates)
+        self.cells = Cells(old.frame, where, np.concatenate(start), np.concatenate(item))
         return self.cells
 
     def _ask(self, tree: index.Index, keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
