@@ -22,7 +22,7 @@ _RAD = math.pi / 180.0
 
 
 @inlined
-def _near(fences: Fences, binding: Record, x: float, y: float, accuracy_m: float, cos_lat: float) -> int:
+def _near(fences: Fences, binding: Record, x: float, y: float, accuracy_m: float) -> int:
     """J2 for one area: covered or within the tolerance, else within tolerance and accuracy, else a breach."""
     shapes, area = fences.shapes, binding.area
     code = cell_code(shapes, area, x, y)
@@ -30,7 +30,7 @@ def _near(fences: Fences, binding: Record, x: float, y: float, accuracy_m: float
         return FINE
     policy = fences.policy[binding.policy]
     reach_m = policy.tolerance_m + policy.accuracy_factor * accuracy_m
-    if surely_farther_m(shapes, area, x, y, cos_lat) > reach_m:
+    if surely_farther_m(shapes, area, x, y, math.cos(y * _RAD)) > reach_m:
         return BREACH
     if reach_m <= 0.0:
         return BREACH  # not covered is outside, though by less than an ulp, where the distance would round to nothing
@@ -41,15 +41,13 @@ def _near(fences: Fences, binding: Record, x: float, y: float, accuracy_m: float
 
 
 @inlined
-def _near_any(
-    fences: Fences, at: int, count: int, zone: int, time_ms: int, x: float, y: float, accuracy_m: float, cos_lat: float
-) -> int:
+def _near_any(fences: Fences, at: int, count: int, zone: int, time_ms: int, x: float, y: float, accuracy_m: float) -> int:
     """The best verdict over some bindings that are active; a breach where none is."""
     best = BREACH
     for i in range(at, at + count):
         binding = fences.binding[i]
         if is_active(fences.calendar, binding.from_ms, binding.until_ms, binding.schedule, zone, time_ms):
-            verdict = _near(fences, binding, x, y, accuracy_m, cos_lat)
+            verdict = _near(fences, binding, x, y, accuracy_m)
             if verdict == FINE:
                 return FINE
             best = min(best, verdict)
@@ -57,15 +55,15 @@ def _near_any(
 
 
 @inlined
-def judge_area(fences: Fences, subject: int, time_ms: int, x: float, y: float, accuracy_m: float, cos_lat: float) -> int:
+def judge_area(fences: Fences, subject: int, time_ms: int, x: float, y: float, accuracy_m: float) -> int:
     """J2: the verdict of slot `area`. `subject` is his row; `accuracy_m` 0 where missing."""
     bound = fences.subject[subject]
     if not bound.has_allow:
         return NOT_JUDGED
-    best = _near_any(fences, bound.at, bound.allow, bound.zone, time_ms, x, y, accuracy_m, cos_lat)
+    best = _near_any(fences, bound.at, bound.allow, bound.zone, time_ms, x, y, accuracy_m)
     if best != FINE:
         profile = fences.profile[bound.profile]
-        best = min(best, _near_any(fences, profile.at, profile.allow, bound.zone, time_ms, x, y, accuracy_m, cos_lat))
+        best = min(best, _near_any(fences, profile.at, profile.allow, bound.zone, time_ms, x, y, accuracy_m))
     return best
 
 
@@ -124,7 +122,6 @@ def _judge_require(
     x: float,
     y: float,
     accuracy_m: float,
-    cos_lat: float,
     rules: NDArray[np.int32],
     verdicts: NDArray[np.int8],
     first: int,
@@ -140,7 +137,7 @@ def _judge_require(
         best = BREACH
         while i < at + count and fences.binding[i].rule == rule:
             if active and best != FINE:
-                best = min(best, _near(fences, fences.binding[i], x, y, accuracy_m, cos_lat))
+                best = min(best, _near(fences, fences.binding[i], x, y, accuracy_m))
             i += 1
         if active and best != FINE:
             used = _note(rules, verdicts, first, used, rule, best)
@@ -157,7 +154,6 @@ def judge_rules(
     x: float,
     y: float,
     accuracy_m: float,
-    cos_lat: float,
     rules: NDArray[np.int32],
     verdicts: NDArray[np.int8],
     first: int,
@@ -197,10 +193,10 @@ def judge_rules(
                             return -1
     at += bound.forbid
     if bound.require:
-        used = _judge_require(fences, at, bound.require, zone, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used)
+        used = _judge_require(fences, at, bound.require, zone, time_ms, x, y, accuracy_m, rules, verdicts, first, used)
     if used >= 0 and profile.require:
         at = profile.at + profile.allow + profile.forbid
-        used = _judge_require(fences, at, profile.require, zone, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, first, used)
+        used = _judge_require(fences, at, profile.require, zone, time_ms, x, y, accuracy_m, rules, verdicts, first, used)
     return used
 
 
@@ -241,15 +237,14 @@ def judge_position(
     A missing accuracy (NaN) is 0. `rules` and `verdicts` must have room for all rules.
     """
     accuracy_m = 0.0 if math.isnan(accuracy_m) else accuracy_m
-    cos_lat = math.cos(y * _RAD)
-    area = judge_area(fences, subject, time_ms, x, y, accuracy_m, cos_lat)
-    return area, judge_rules(fences, subject, time_ms, x, y, accuracy_m, cos_lat, rules, verdicts, np.int64(0))
+    area = judge_area(fences, subject, time_ms, x, y, accuracy_m)
+    return area, judge_rules(fences, subject, time_ms, x, y, accuracy_m, rules, verdicts, np.int64(0))
 
 
 @compiled
 def judge_area_alone(fences: Fences, subject: int, time_ms: int, x: float, y: float, accuracy_m: float) -> int:
     """The verdict of slot `area` for one position; a missing accuracy (NaN) is 0."""
-    return judge_area(fences, subject, time_ms, x, y, 0.0 if math.isnan(accuracy_m) else accuracy_m, math.cos(y * _RAD))
+    return judge_area(fences, subject, time_ms, x, y, 0.0 if math.isnan(accuracy_m) else accuracy_m)
 
 
 BLOCK = 64
@@ -313,10 +308,9 @@ def judge_rows(
         if subject[i] < 0 or math.isnan(lon[i]):
             continue
         accuracy = 0.0 if math.isnan(accuracy_m[i]) else accuracy_m[i]
-        cos_lat = math.cos(lat[i] * _RAD)
-        area_verdict[i] = judge_area(fences, subject[i], time_ms[i], lon[i], lat[i], accuracy, cos_lat)
+        area_verdict[i] = judge_area(fences, subject[i], time_ms[i], lon[i], lat[i], accuracy)
         after = judge_rules(
-            fences, subject[i], time_ms[i], lon[i], lat[i], accuracy, cos_lat, hit_rule, hit_verdict, used,
+            fences, subject[i], time_ms[i], lon[i], lat[i], accuracy, hit_rule, hit_verdict, used,
         )  # fmt: skip
         if after < 0:
             return i
