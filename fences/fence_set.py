@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fences.activity import Calendar, compile_calendar
 from fences.compiled import record_type
+from fences.large_pages import in_large_pages
 from fences.rasters import compile_shapes
 from fences.registry import ALLOW, FOR_EVER, FORBID, FROM_EVER, REQUIRE, Lists, Policy, Registry, RulePolicy, Schedule
 from fences.shapes import Shapes
@@ -127,7 +128,8 @@ class FenceSet:
         indexed = np.nonzero((rank >= 0) | (np.diff(zone_start) > 0))[0].astype(np.int32)
         self.zone_index = ZoneIndex(indexed, shapely.bounds(registry.area_shapes[indexed]).reshape(-1, 4))
         self._fences = Fences(
-            shapes, subject, profile, np.concatenate([profile_binding, own_binding]), policy, rule, zone_start, zone_binding,
+            shapes._replace(cells=in_large_pages(shapes.cells)), in_large_pages(subject), profile,
+            in_large_pages(np.concatenate([profile_binding, own_binding])), policy, rule, zone_start, zone_binding,
             groups.start, groups.item, profile_groups.start, profile_groups.item, rank, timed.start, timed.item, every.start,
             every.item,
             calendar,
@@ -270,11 +272,15 @@ def _profiles(registry: Registry, rule_groups: Lists) -> tuple[NDArray[np.int32]
     bound[rule_groups.item] = True
     known: dict[bytes, int] = {b"": 0}
     profile_of = np.zeros(len(registry.subject_ids), np.int32)
-    start, groups = registry.subject_groups.start, registry.subject_groups.item
-    for s in np.nonzero(np.diff(start))[0].tolist():
+    start, groups = registry.subject_groups.start.tolist(), registry.subject_groups.item
+    by_groups: dict[bytes, int] = {}
+    for s in np.nonzero(np.diff(registry.subject_groups.start))[0].tolist():
         own = groups[start[s] : start[s + 1]]
-        key = np.unique(own[bound[own]]).astype(np.int32).tobytes()
-        profile_of[s] = known.setdefault(key, len(known))
+        as_given = own.tobytes()  # Few lists of groups are new: only these are sorted and cut down to what a rule binds.
+        if as_given not in by_groups:
+            key = np.unique(own[bound[own]]).astype(np.int32).tobytes()
+            by_groups[as_given] = known.setdefault(key, len(known))
+        profile_of[s] = by_groups[as_given]
     lists = [np.frombuffer(key, np.int32) for key in known]
     return profile_of, Lists(np.concatenate([[0], np.cumsum([len(x) for x in lists])]).astype(np.int64), np.concatenate(lists))
 

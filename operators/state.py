@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fences.activity import NEVER
 from fences.compiled import record_type
+from fences.large_pages import in_large_pages
 from operators.fix_batch import ABSENT_MS
 from operators.late import LateEvidence
 
@@ -100,7 +101,7 @@ class Memory(NamedTuple):
 
 def empty_rows(n: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
     """ROW[n] and SLOT[n] (slots `area`) of subjects never heard of."""
-    row, area = np.zeros(n, ROW), np.zeros(n, SLOT)
+    row, area = in_large_pages(np.zeros(n, ROW)), in_large_pages(np.zeros(n, SLOT))
     for name in (
         "last_ms",
         "pos_ms",

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fences.compiled import compiled, inlined
+from fences.large_pages import in_large_pages
 from operators.decode.machine_words import load1
 from operators.decode.words import NO_BITS, U64, WORD, as_bytes, low_bytes, word_at
 
@@ -136,8 +137,8 @@ class SubjectDirectory:
             raise ValueError("an id of a subject has 1-64 bytes")
         bits = max(int(2 * len(ids)).bit_length(), 4)
         self._shift = U64(64 - bits)
-        self._table = np.full(1 << bits, -1, dtype=np.int32)
-        self._keys = np.empty((1 << bits, 2), dtype=np.uint64)
+        self._table = in_large_pages(np.full(1 << bits, -1, dtype=np.int32))
+        self._keys = in_large_pages(np.zeros((1 << bits, 2), dtype=np.uint64))
         with np.errstate(over="ignore"):  # Words wrap on purpose; without the compiler numpy would warn.
             doubled = _fill(self._text, self._start, self._keys, self._table, self._shift)
         if doubled >= 0:
