@@ -12,6 +12,7 @@ from fences.fence_set import FenceSet
 from fences.registry import Registry
 from pipeline.daemon import EPOCH
 from pipeline.delivery import Delivery
+from pipeline.delivery_thread import DeliveryThread
 from pipeline.engine import ShardLogic, Sink, Source
 from pipeline.episodes import Shard
 from pipeline.flow import build_flow
@@ -63,7 +64,7 @@ def live(registry: Registry, source: str, stream: str, fixes: int, url: str, pre
             Source(open_reader, run),
             run.guard(judging),
             lambda snapshot: ShardLogic(Shard(fence_set, totals, snapshot, folder.ids), run, saved=True),
-            Sink(lambda: Delivery("bench", totals, redis=sink, on_marks=delivered), run),
+            Sink(lambda: DeliveryThread(Delivery("bench", totals, redis=sink, on_marks=delivered)), run),
         )
         run.go(flow, workers=1, epoch=EPOCH, recovery=folder.recovery())
         told = sum(sum(changes.values()) for changes in totals.alerts.values())

@@ -7,8 +7,9 @@ makes the same alert.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 Change = Literal["opened", "moved", "cleared"]
 TYPE = "fencewatch.alert."
@@ -32,8 +33,7 @@ def alert_id(subject: str, slot: str, onset_ms: int, change: Change, new_region:
     return blake(*parts) if new_region is None else blake(*parts, new_region)
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(msgspec.Struct, frozen=True, gc=False):
     """One alert before it is encoded. Times in UTC milliseconds, position in WGS-84 degrees, NaN-free: None is null."""
 
     id: str

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from fences.fence_set import Fences, FenceSet
 from fences.registry import FORBID
 from operators.alert import LEVELS, Alert, Change, alert_id, episode_id
-from operators.distance import opening_m
+from operators.distance import opening_m, openings_m
 from operators.edges import area_policy
 from operators.events import CLEARED, LATE_FIX, LATE_SLOT, MOVED, OPENED, REASONS, RULE_ENDED, Events
 from operators.fix_batch import ABSENT_MS
@@ -27,8 +27,7 @@ _FIELDS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(NamedTuple):
     """One event out of the columns."""
 
     what: int
@@ -69,6 +68,7 @@ class Telling:
         # Lists, a column at a time: a number out of an array, one by one, costs more than all the rest of an alert.
         columns = [events.event[name][:used].tolist() for name in _FIELDS]
         found = [_Event(*values) for values in zip(*columns, events.told[:used].tolist(), strict=True)]
+        distance_m = self._distances(found)
         late = self._state.late
         for place, event in enumerate(found):
             if event.what == LATE_FIX:
@@ -86,15 +86,22 @@ class Telling:
                         late.opened(key, event.onset_ms)
                     else:
                         late.cleared(key, event.time_ms)
-                yield self._alert(event)
+                yield self._alert(event, distance_m.get(place))
 
-    def _alert(self, event: _Event) -> Alert:
+    def _distances(self, found: list[_Event]) -> dict[int, float | None]:
+        """`distance_m` of those events that tell one, by place."""
+        places = [i for i, event in enumerate(found) if event.what == OPENED and event.kind <= ABSENT_FROM]
+        if not places:
+            return {}
+        columns = zip(
+            *[(found[i].subject, found[i].rule, found[i].time_ms, found[i].lon, found[i].lat) for i in places], strict=True
+        )
+        return dict(zip(places, openings_m(self._fences, *columns), strict=True))
+
+    def _alert(self, event: _Event, distance_m: float | None) -> Alert:
         registry = self._fence_set.registry
         subject, slot = registry.subject_ids[event.subject], slot_name(self._fence_set, event.rule)
         found, change = self._fence_set.region_id(event.found), _CHANGE[event.what]
-        distance_m = None
-        if event.what == OPENED and event.kind <= ABSENT_FROM:
-            distance_m = opening_m(self._fences, event.subject, event.rule, event.time_ms, event.lon, event.lat)
         return Alert(
             id=alert_id(subject, slot, event.onset_ms, change, str(found) if event.what == MOVED else None),
             change=change,

@@ -17,6 +17,7 @@ import typer
 from operators.state import KINDS
 from pipeline.configuration import Configuration
 from pipeline.delivery import Delivery
+from pipeline.delivery_thread import DeliveryThread
 from pipeline.embedded_redis import EmbeddedRedis
 from pipeline.engine import ShardLogic, Sink, Source
 from pipeline.episodes import Shard, open_by_kind
@@ -142,7 +143,7 @@ def run_daemon(configuration: Configuration) -> None:
             )
 
         judging = Judging(rules, 1, timer=metrics.stage)
-        flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
+        flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: DeliveryThread(delivery), run))
         server = serve(configuration.http.host_and_port, metrics, health, refresh)
         log.info(
             "watching",

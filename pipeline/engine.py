@@ -107,7 +107,7 @@ class Deliverer(Protocol):
     """What delivers: all sinks of a run behind one face."""
 
     def deliver(self, items: list[Outgoing]) -> None:
-        """Deliver in order, or raise; nothing may be kept back."""
+        """Deliver in order, or raise; what is not out yet must be before `saved` returns."""
 
     def saved(self) -> None:
         """Called at each snapshot, when all that was delivered is behind."""
@@ -136,7 +136,10 @@ class _SinkPartition(StatefulSinkPartition[Outgoing, int]):
         return 0
 
     def close(self) -> None:
-        self._deliverer.close()
+        try:
+            self._deliverer.close()
+        except FencewatchError as error:
+            self._run.hold(error)
 
 
 class Sink(FixedPartitionedSink[Outgoing, int]):

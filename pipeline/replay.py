@@ -15,6 +15,7 @@ from typing import Any
 from fences.fence_set import FenceSet
 from fences.problems import FencewatchError
 from pipeline.delivery import Delivery
+from pipeline.delivery_thread import DeliveryThread
 from pipeline.embedded_redis import EmbeddedRedis
 from pipeline.engine import IteratorReader, ShardLogic, Sink, Source
 from pipeline.episodes import Shard
@@ -120,7 +121,12 @@ def _replay(
 
     with _redis_url(options.redis) as url:
         delivery = _delivery(options, deployment, totals, url, run, resume=goes_on)
-        flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
+        flow = build_flow(
+            Source(open_reader, run),
+            run.guard(judging),
+            build_shard,
+            Sink(lambda: delivery if url is None else DeliveryThread(delivery), run),
+        )
         started = time.perf_counter()
         with ReplayProgress(lambda: streams[-1].progress if streams else None, totals) as shown:
             run.go(

@@ -6,6 +6,7 @@ asks for the stop, and waits for the flow to close its epoch.
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -100,6 +101,8 @@ class Run:
         """
         before = self.listen()
         sys.setswitchinterval(1e-4)
+        # What was loaded stays: the collector of cycles must not walk through a registry again and again.
+        gc.freeze()
         thread = threading.Thread(target=self._work, args=(flow, workers, epoch, recovery), name=THREAD, daemon=True)
         thread.start()
         asked_at: float | None = None

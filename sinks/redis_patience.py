@@ -52,8 +52,13 @@ class Undelivered(FencewatchError):  # noqa: N818 - the word is the message
     def __init__(self, count: int, what: str, place: str, after_s: float, reason: str) -> None:
         self.count = count
         self.reason = reason
+        self._about = (what, place, after_s, reason)
         waited = f" within {after_s:.0f} s" if after_s >= 1 else ""
         super().__init__(f"{count} {what} could not be delivered to Redis at {place}{waited}: {reason}")
+
+    def with_more(self, count: int) -> Undelivered:
+        """The same of so many items more."""
+        return Undelivered(self.count + count, *self._about)
 
 
 def passes(error: RedisError) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 
 from fences.metres import geodesic_m
 from operators.alert import alert_id, episode_id
@@ -66,7 +67,7 @@ def test_every_field_of_an_opening_a_move_and_a_clear(tmp_path: Path) -> None:
     opened, moved, cleared = run(fences, new_state(fences), fixes)
     lon, lat = place((8, 3))
     assert opened.distance_m == pytest.approx(geodesic_m(lon, lat, place((4, 3))[0], lat), rel=1e-4)
-    assert replace(opened, distance_m=0.0) == replace(
+    assert changed(opened, distance_m=0.0) == changed(
         opened,
         id=alert_id("p", "area", START_MS, "opened"),
         change="opened",
@@ -90,7 +91,7 @@ def test_every_field_of_an_opening_a_move_and_a_clear(tmp_path: Path) -> None:
         received_ms=START_MS + 2000,
         regions=("west",),
     )
-    assert moved == replace(
+    assert moved == changed(
         opened,
         id=alert_id("p", "area", START_MS, "moved", "middle"),
         change="moved",
@@ -102,7 +103,7 @@ def test_every_field_of_an_opening_a_move_and_a_clear(tmp_path: Path) -> None:
         received_ms=START_MS + 63_000,
         regions=("middle", "west"),
     )
-    assert cleared == replace(
+    assert cleared == changed(
         moved,
         id=alert_id("p", "area", START_MS, "cleared"),
         change="cleared",

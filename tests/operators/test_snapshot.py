@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from fences.fence_set import FenceSet
 from operators.alert import Alert
@@ -67,7 +68,7 @@ def saved(fences: FenceSet, state: State) -> dict[str, Any]:
 
 def by_id(alerts: list[Alert]) -> dict[str, Alert]:
     """Alerts by id, versions left out; no id twice."""
-    made = {alert.id: replace(alert, rules_version="") for alert in alerts}
+    made = {alert.id: changed(alert, rules_version="") for alert in alerts}
     assert len(made) == len(alerts)
     return made
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sinks.alert_json import encode_alert, rfc3339
 from tests.sinks.alert_examples import DEPLOYMENT, alert, alert_of, case_lines
@@ -39,5 +38,5 @@ def test_source_names_the_deployment() -> None:
 @pytest.mark.parametrize("number", [np.float64(812.5), np.float32(812.5), 812.5])
 def test_a_column_s_own_number_type_does_not_stop_an_alert(number: float) -> None:
     """A numpy number that slipped into the record is a number in JSON."""
-    event = orjson.loads(encode_alert(dataclasses.replace(alert(), distance_m=number), DEPLOYMENT))
+    event = orjson.loads(encode_alert(replace(alert(), distance_m=number), DEPLOYMENT))
     assert event["data"]["distance_m"] == 812.5
