@@ -134,10 +134,12 @@ class Feeds:
         self._state.memory.feed[number]["returned_ms"] = returned_ms
         self._state.memory.pool.head[NEXT_DUE] = 0
 
-    def change_version(self, mark_ms: int) -> None:
+    def change_version(self, old: FenceSet, new: FenceSet, mark_ms: int) -> None:
         """A new registry version holds from an instant on: an onset that it would put before that is that instant."""
         for feed in self._feeds:
-            feed.floor_ms, feed.few_ms = mark_ms, None
+            feed.few_ms = None
+            if new.registry.policy.feed_silent_after_s != old.registry.policy.feed_silent_after_s:
+                feed.floor_ms = mark_ms
 
     def snapshot(self) -> dict[str, Any]:
         """All that has to be saved: plain names and numbers."""
