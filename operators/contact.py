@@ -6,6 +6,7 @@ And the slots that are no rule's, which open and clear at once.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fences.activity import NEVER
 from fences.compiled import Record, compiled, inlined
@@ -73,8 +74,11 @@ def clear_flag(pool: Pool, events: Events, reason: int, row: Record, kind: int, 
 
 
 @compiled
-def deadline(pool: Pool, row: Record, silent_long_after_ms: int) -> int:
-    """When the next silence is due if nothing arrives; `NEVER` where both are open or he was never heard of."""
+def deadline(feeds: NDArray[np.void], pool: Pool, row: Record, silent_long_after_ms: int) -> int:
+    """When the next silence is due if nothing arrives; `NEVER` where both are open, he was never heard of, or his source is silent.
+
+    `feeds` FEED: while a source is silent no `silent` opens of those last heard through it; afterwards it counts from its return.
+    """
     if row.arrival_ms == ABSENT_MS or is_open(row, SILENT_LONG):
         return NEVER
     if is_open(row, SILENT):
@@ -82,17 +86,27 @@ def deadline(pool: Pool, row: Record, silent_long_after_ms: int) -> int:
         while pool.slot[at].rule != -SILENT:
             at = np.int64(pool.slot[at].next)
         return max(pool.slot[at].onset_ms + silent_long_after_ms, row.floor_ms)
-    return max(row.arrival_ms + row.silent_after_ms, row.floor_ms)
+    feed = feeds[row.heard_through]
+    due_ms = max(max(row.arrival_ms, feed.returned_ms) + row.silent_after_ms, row.floor_ms)
+    return due_ms if due_ms < feed.held_from_ms else NEVER
 
 
 @compiled
-def bring_deadlines(pool: Pool, events: Events, row: Record, silent_long_after_ms: int, before_ms: int, occasion: Occasion) -> None:
+def bring_deadlines(
+    feeds: NDArray[np.void],
+    pool: Pool,
+    events: Events,
+    row: Record,
+    silent_long_after_ms: int,
+    before_ms: int,
+    occasion: Occasion,
+) -> None:
     """Open what nothing arrived for, at deadlines earlier than an instant; `occasion` gives the last position."""
-    due_ms = deadline(pool, row, silent_long_after_ms)
+    due_ms = deadline(feeds, pool, row, silent_long_after_ms)
     while due_ms < before_ms:
         kind = SILENT_LONG if is_open(row, SILENT) else SILENT
         open_flag(pool, events, row, kind, at_time(occasion, due_ms, ABSENT_MS))
-        due_ms = deadline(pool, row, silent_long_after_ms)
+        due_ms = deadline(feeds, pool, row, silent_long_after_ms)
 
 
 @inlined

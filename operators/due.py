@@ -12,7 +12,7 @@ from operators.contact import bring_deadlines, deadline
 from operators.edges import bring_edges, last_position
 from operators.events import Events, has_room
 from operators.fix_batch import ABSENT_MS
-from operators.state import NEXT_DUE, Memory, Pool, State
+from operators.state import NEXT_DUE, Memory, State
 from operators.step import run_with_room
 
 _DEADLINES = 4
@@ -34,11 +34,14 @@ def _sweep(
         row = memory.row[s]
         if row.arrival_ms == ABSENT_MS:
             continue
-        if row.arrival_ms + row.silent_after_ms < deadlines_before_ms:
+        if (
+            row.arrival_ms + row.silent_after_ms < deadlines_before_ms
+            and deadline(memory.feed, pool, row, long_ms) < deadlines_before_ms
+        ):
             if not has_room(pool, events, _DEADLINES):
                 return s
             occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, np.int64(0))
-            bring_deadlines(pool, events, row, long_ms, deadlines_before_ms, occasion)
+            bring_deadlines(memory.feed, pool, events, row, long_ms, deadlines_before_ms, occasion)
         if row.next_edge_ms <= edges_upto_ms and not bring_edges(
             fences, memory, events, scratch_rule, scratch_verdict, s, edges_upto_ms
         ):
@@ -47,16 +50,16 @@ def _sweep(
 
 
 @compiled
-def _next_due(pool: Pool, rows: NDArray[np.void], silent_long_after_ms: int, grace_ms: int) -> int:
+def _next_due(memory: Memory, silent_long_after_ms: int, grace_ms: int) -> int:
     """The least instant at which anything can be due."""
-    least = NEVER
-    for s in range(len(rows)):
-        row = rows[s]
+    least, pool = NEVER, memory.pool
+    for s in range(len(memory.row)):
+        row = memory.row[s]
         if row.arrival_ms != ABSENT_MS:
             if row.next_edge_ms < NEVER - grace_ms:
                 least = min(least, row.next_edge_ms + grace_ms)
             if row.arrival_ms + row.silent_after_ms < least:
-                least = min(least, deadline(pool, row, silent_long_after_ms))
+                least = min(least, deadline(memory.feed, pool, row, silent_long_after_ms))
     return least
 
 
@@ -76,7 +79,5 @@ def bring_mark(fences: Fences, state: State, mark_ms: int) -> Events | None:
         return None
     grace_ms = int(fences.limits[0]["edge_grace_ms"])
     events = bring_due(fences, state, mark_ms, mark_ms - grace_ms)
-    state.memory.pool.head[NEXT_DUE] = np.int64(
-        _next_due(state.memory.pool, state.memory.row, int(fences.limits[0]["silent_long_after_ms"]), grace_ms)
-    )
+    state.memory.pool.head[NEXT_DUE] = np.int64(_next_due(state.memory, int(fences.limits[0]["silent_long_after_ms"]), grace_ms))
     return events

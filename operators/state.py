@@ -23,7 +23,7 @@ ROW = record_type(
     [
         ("last_ms", "i8"), ("pos_ms", "i8"), ("pos_lon", "f8"), ("pos_lat", "f8"), ("arrival_ms", "i8"), ("next_edge_ms", "i8"),
         ("silent_after_ms", "i8"), ("area_state", "u1"), ("area_last", "u1"), ("area_clearing", "u1"), ("placed", "u1"),
-        ("open_kinds", "u2"), ("spare_1", "i1"), ("spare", "u1"),
+        ("open_kinds", "u2"), ("heard_through", "u2"),
         ("pos_accuracy_m", "f8"), ("in_order_arrival_ms", "i8"), ("fine_ms", "i8"), ("edge_judged_ms", "i8"),
         ("edges_done_ms", "i8"),
         ("first_ms", "i8"), ("floor_ms", "i8"), ("first_slot", "i4"), ("first_flag", "i4"), ("area_found", "i4"), ("spare_2", "i4"),
@@ -35,7 +35,8 @@ Time of his last in-order record (`ABSENT_MS`: none yet) and whether it had a po
 accuracy (NaN: missing); his last arrival and that of the last in-order record; time of the first record. `next_edge_ms`: when his
 active rules may change next; every edge up to `edges_done_ms` was brought, at `edge_judged_ms` he was judged last by one. Of slot
 `area`: its state, its last verdict, whether it is on its way to a clear, the region last seen while open, the time of the last fine
-fix. `open_kinds`: a bit for each open slot that is no rule's. `floor_ms`: no deadline lies before it (a new registry version)."""
+fix. `open_kinds`: a bit for each open slot that is no rule's. `floor_ms`: no deadline lies before it (a new registry version).
+`heard_through`: the row of `Memory.feed` of the source that gave his last record."""
 
 SLOT = record_type(
     [
@@ -46,6 +47,13 @@ SLOT = record_type(
 """One slot (J6): `last` is its last verdict.
 
 `told` the row of `Pool.told` with the regions its open episode has told (-1: none).
+"""
+
+FEED = record_type([("held_from_ms", "i8"), ("returned_ms", "i8")])
+"""A source as deadlines see it.
+
+No `silent` opens from `held_from_ms` on (`NEVER`: it is not held), and they count from `returned_ms` at the earliest (`ABSENT_MS`:
+it never was away). What else is known of a source: `operators.feeds`.
 """
 
 CALM, PENDING, OPEN = 0, 1, 2
@@ -89,7 +97,7 @@ class Memory(NamedTuple):
     """The state as arrays for the compiled step.
 
     `row` ROW[n], `area` SLOT[n], the pool of other slots, `counts` int64[8] by the places of `operators.order`; `gap`
-    int64[GAP_BINS], a histogram of gaps between in-order records.
+    int64[GAP_BINS], a histogram of gaps between in-order records. `feed` FEED: row 0 stands for no source, that of a replay.
     """
 
     row: NDArray[np.void]
@@ -97,6 +105,7 @@ class Memory(NamedTuple):
     pool: Pool
     counts: NDArray[np.int64]
     gap: NDArray[np.int64]
+    feed: NDArray[np.void]
 
 
 def empty_rows(n: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
@@ -122,6 +131,13 @@ def empty_rows(n: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
     return row, area
 
 
+def empty_feeds(n: int) -> NDArray[np.void]:
+    """FEED[n] of sources that were never away."""
+    feed = np.zeros(n, FEED)
+    feed["held_from_ms"], feed["returned_ms"] = NEVER, ABSENT_MS
+    return feed
+
+
 class State:
     """The memory of one shard; its pools grow when asked to.
 
@@ -137,7 +153,7 @@ class State:
         self.room: Any = None
         told = np.zeros((256, max(1, (len(regions) + 63) // 64)), np.uint64)
         pool = Pool(_slots(256), told, np.arange(len(regions), dtype=np.int32), np.array([0, -1, 0, -1, 0, 0], np.int64))
-        self.memory = Memory(row, area, pool, np.zeros(8, np.int64), np.zeros(GAP_BINS, np.int64))
+        self.memory = Memory(row, area, pool, np.zeros(8, np.int64), np.zeros(GAP_BINS, np.int64), empty_feeds(1))
 
     def make_room(self, rows: int) -> None:
         """Enlarge the pools of slots and of told regions, so that `rows` more of each can be handed out."""

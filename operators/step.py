@@ -162,11 +162,13 @@ def step_rows(
     subject: NDArray[np.int32],
     fixes: _Fixes,
     verdicts: _Lists,
+    feed: int,
     begin: int,
 ) -> int:
     """Take the rows named in `rows` (int64; rejected ones have subject -1) from place `begin` on, one after another.
 
-    `fixes`: columns (see `_Fixes`), `verdicts`: of slot `area`, and lists of other rules' (see `_Lists`). Gives the place where it
+    `fixes`: columns (see `_Fixes`), `verdicts`: of slot `area`, and lists of other rules' (see `_Lists`), `feed`: the row of
+    `memory.feed` that they came through. Gives the place where it
     stopped: the end, or a record for which a pool or `events` has no room; what comes before that record may have been done.
     """
     pool, limits = memory.pool, fences.limits[0]
@@ -191,7 +193,8 @@ def step_rows(
             return place
         if row.arrival_ms != ABSENT_MS and arrival > max(row.arrival_ms + row.silent_after_ms, row.floor_ms):
             occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, t)
-            bring_deadlines(pool, events, row, limits.silent_long_after_ms, arrival, occasion)
+            bring_deadlines(memory.feed, pool, events, row, limits.silent_long_after_ms, arrival, occasion)
+        row.heard_through = feed
         order = order_of(row, t, x, y)
         if order != IN_ORDER:
             memory.counts[order] += 1
@@ -269,14 +272,23 @@ class _Lists(NamedTuple):
 
 
 def step(
-    fences: Fences, state: State, verdicts: Verdicts, rows: NDArray[np.int64], subject: NDArray[np.int32], fixes: Accepted
+    fences: Fences,
+    state: State,
+    verdicts: Verdicts,
+    rows: NDArray[np.int64],
+    subject: NDArray[np.int32],
+    fixes: Accepted,
+    feed: int = 0,
 ) -> Events:
-    """Take some rows of a judged batch, in order. The events are good until the state's next step."""
+    """Take some rows of a judged batch, in order. The events are good until the state's next step.
+
+    `feed`: the row of the state's feeds that they came through; 0 of none.
+    """
     columns = _Fixes(*(getattr(fixes, name) for name in _Fixes._fields))
     lists = _Lists(verdicts.area, verdicts.hit_start, verdicts.hit_rule, verdicts.hit_verdict)
 
     def go_on(room: Room, place: int) -> int:
-        return step_rows(fences, state.memory, room.events, room.rule, room.verdict, rows, subject, columns, lists, place)
+        return step_rows(fences, state.memory, room.events, room.rule, room.verdict, rows, subject, columns, lists, feed, place)
 
     return run_with_room(state, fences, len(rows), go_on)
 

@@ -14,6 +14,8 @@ import sdnotify
 import structlog
 import typer
 
+from fences.fence_set import FenceSet
+from operators.feeds import KIND as FEED_SILENT
 from operators.state import KINDS
 from pipeline.configuration import Configuration
 from pipeline.delivery import Delivery
@@ -53,6 +55,7 @@ class LaneClock:
     def __init__(self, sign: LaneSign, clock: WallClock, rules_version: str, metrics: Metrics, health: Health) -> None:
         self._sign, self._clock, self._version, self._metrics, self._health = sign, clock, rules_version, metrics, health
         self._marks: dict[str, int] = {}
+        self._least_ms = 0
         self._signed_at = 0.0
         self._wall = time.time()
         self._steady = time.monotonic()
@@ -60,13 +63,15 @@ class LaneClock:
     def marks(self, marks: list[ClockMark]) -> None:
         """Marks have come through the whole flow."""
         for mark in marks:
-            self._marks[mark.partition] = max(mark.time_ms, self._marks.get(mark.partition, mark.time_ms))
+            if mark.partition is not None:
+                self._marks[mark.partition] = max(mark.time_ms, self._marks.get(mark.partition, mark.time_ms))
+            self._least_ms = mark.time_ms if mark.least_ms is None else mark.least_ms
         self._health.beat()
         if time.monotonic() - self._signed_at < SIGN_EVERY_S:
             return
         self._signed_at = time.monotonic()
         self._watch_wall()
-        now, least = self._clock.now_ms(), min(self._marks.values())
+        now, least = self._clock.now_ms(), self._least_ms
         for partition, at in self._marks.items():
             self._metrics.source_lag(partition, max(0.0, (now - at) / 1000))
         self._metrics.clock(least)
@@ -100,15 +105,8 @@ def run_daemon(configuration: Configuration) -> None:
     shards: list[Shard] = []
 
     def build_shard(snapshot: Any) -> ShardLogic:  # noqa: ANN401 - Bytewax's form
-        shards.append(Shard(fence_set, totals, snapshot, folder.ids, metrics))
+        shards.append(Shard(fence_set, totals, snapshot, folder.ids, metrics, [source.name for source in configuration.sources]))
         return ShardLogic(shards[-1], run, saved=True)
-
-    def refresh() -> None:
-        opened = [open_by_kind(shard.state) for shard in shards]
-        metrics.open_episodes({name: sum(o[k] for o in opened) for k, name in enumerate(KINDS)})
-        heard = sum(int((shard.state.memory.row["arrival_ms"] > 0).sum()) for shard in shards)
-        registered = len(fence_set.registry.subject_ids)
-        metrics.subjects(registered, registered - heard)
 
     with _redis(configuration) as (url, password_file):
         client = connect(url, password_file=password_file)
@@ -140,11 +138,12 @@ def run_daemon(configuration: Configuration) -> None:
                 clock,
                 position,
                 lambda away: health.not_ready("source", "a source cannot be read" if away else None),
+                lambda: judging.rules.fence_set.registry.policy.feed_silent_after_s * 1000,
             )
 
         judging = Judging(rules, 1, timer=metrics.stage)
         flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: DeliveryThread(delivery), run))
-        server = serve(configuration.http.host_and_port, metrics, health, refresh)
+        server = serve(configuration.http.host_and_port, metrics, health, lambda: _measure(metrics, fence_set, shards))
         log.info(
             "watching",
             deployment=deployment,
@@ -163,6 +162,18 @@ def run_daemon(configuration: Configuration) -> None:
             sign.end()
             folder.close()
         log.info("stopped; position and state are saved", fixes_read=totals.fixes_read)
+
+
+def _measure(metrics: Metrics, fence_set: FenceSet, shards: list[Shard]) -> None:
+    """What is asked for only when somebody looks."""
+    opened = [open_by_kind(shard.state) for shard in shards]
+    feeds = {name: silent for shard in shards for name, silent in shard.feeds.silent().items()}
+    by_kind = {name: sum(o[k] for o in opened) for k, name in enumerate(KINDS)}
+    metrics.open_episodes({**by_kind, FEED_SILENT: sum(feeds.values())})
+    metrics.sources_silent(feeds)
+    heard = sum(int((shard.state.memory.row["arrival_ms"] > 0).sum()) for shard in shards)
+    registered = len(fence_set.registry.subject_ids)
+    metrics.subjects(registered, registered - heard)
 
 
 @contextmanager

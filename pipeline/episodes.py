@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from fences.fence_set import FenceSet
 from operators.acceptance import REASONS
 from operators.due import bring_due, bring_mark
 from operators.events import Events
+from operators.feeds import Feeds
 from operators.fix_batch import OPTIONAL_FIELDS
 from operators.order import CONFLICTS, CONTACTS, DUPLICATES, JUDGED, LATE
 from operators.raise_alerts import Telling
@@ -32,16 +33,18 @@ class Shard:
         self, fence_set: FenceSet, totals: Totals, snapshot: dict[str, Any] | None = None,
         known_ids: Callable[[str], Ids | None] | None = None,
         metrics: Metrics | None = None,
+        feeds: Sequence[str] = (),
     ) -> None:  # fmt: skip
         """`snapshot`: what an earlier run's `snapshot` gave.
 
-        Also under another registry: carried over by `known_ids(numbering)`.
+        Also under another registry: carried over by `known_ids(numbering)`. `feeds`, live only: the names of the sources.
         """
         registry = fence_set.registry
         if snapshot is None:
             self.state = State(len(registry.subject_ids), registry.area_ids[: registry.region_count])
         else:
             self.state = from_snapshot(snapshot, fence_set, known_ids(snapshot["numbering"]) if known_ids is not None else None)
+        self.feeds = Feeds(self.state, feeds, snapshot.get("feeds") if snapshot is not None else None)
         self._fence_set = fence_set
         self._numbering = numbering_of(ids_of(registry))
         self._versions_done = 0 if snapshot is None else snapshot["versions_done"]
@@ -57,10 +60,12 @@ class Shard:
         fixes, before = item.fixes, self.state.memory.counts.copy()
         # The newest cells: those of last positions were made known after this batch was judged.
         fences = item.verdicts.fences._replace(cells=item.fence_set.zone_index.cells)
-        events = step(fences, self.state, item.verdicts, item.rows, item.subject, fixes)
+        alerts = self.feeds.heard(item.feed, item.heard, item.fence_set) if item.heard is not None else []
+        events = step(fences, self.state, item.verdicts, item.rows, item.subject, fixes, self.feeds.number(item.feed))
         if item.rejected is not None and item.ignored is not None:
             self._totals.count(item.records, item.rejected, item.ignored)
-        alerts = list(Telling(item.fence_set, fences, self.state).alerts(events, item.verdicts)) if events.used[0] else []
+        if events.used[0]:
+            alerts += Telling(item.fence_set, fences, self.state).alerts(events, item.verdicts)
         if self._metrics is not None:
             self._metrics.stage("episodes", time.perf_counter() - started)
             self._measure(self._metrics, item, self.state.memory.counts - before)
@@ -69,17 +74,20 @@ class Shard:
     def _mark(self, mark: Mark) -> Outgoing:
         if isinstance(mark, RegistryMark):
             alerts = list(change_version(self.state, self._fence_set, mark.fence_set, mark.time_ms))
+            self.feeds.change_version(self._fence_set, mark.fence_set, mark.time_ms)
             self._fence_set = mark.fence_set
             self._numbering = numbering_of(ids_of(mark.fence_set.registry))
             self._versions_done += 1
             return Outgoing(alerts)
-        fences = self._fence_set.fences
+        fences, alerts = self._fence_set.fences, []
         if isinstance(mark, Until):
             events: Events | None = bring_due(fences, self.state, mark.time_ms + 1, mark.time_ms)
         else:
+            alerts = self.feeds.bring(mark.feeds, mark.least_ms, self._fence_set)
             # The least over all streams: one that is empty must not carry the clock past what waits in another.
             events = bring_mark(fences, self.state, mark.least_ms) if mark.least_ms is not None else None
-        alerts = list(Telling(self._fence_set, fences, self.state).alerts(events)) if events is not None else []
+        if events is not None:
+            alerts += Telling(self._fence_set, fences, self.state).alerts(events)
         return Outgoing(alerts, marks=[mark] if isinstance(mark, ClockMark) else [])
 
     @staticmethod
@@ -97,7 +105,11 @@ class Shard:
 
     def snapshot(self) -> dict[str, Any]:
         """All that has to be saved; plain bytes and numbers."""
-        return {**to_snapshot(self.state, self._numbering), "versions_done": self._versions_done}
+        return {
+            **to_snapshot(self.state, self._numbering),
+            "versions_done": self._versions_done,
+            "feeds": self.feeds.snapshot(),
+        }
 
 
 def open_by_kind(state: State) -> dict[int, int]:

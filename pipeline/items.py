@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fences.fence_set import FenceSet
     from operators.acceptance import Accepted
     from operators.alert import Alert
+    from operators.feeds import Heard
     from operators.fix_batch import FixBatch
     from operators.judge import Verdicts
 
@@ -34,12 +35,15 @@ class Chunk:
 class ClockMark:
     """The clock of a source partition, in line with its records: the partition's name and UTC milliseconds.
 
-    `least_ms`: the least mark over all partitions of the lane, which is its clock; None until each has given one.
+    `least_ms`: the least mark over the partitions of the lane, which is its clock; None until each has given one. Partitions that
+    could not be read for long are left out. `feeds`: clocks of sources (name, UTC milliseconds): the least mark over the partitions
+    of each. Where all partitions are left out, the wall clock is the lane's, and its mark is of no partition (None).
     """
 
-    partition: str
+    partition: str | None
     time_ms: int
     least_ms: int | None = None
+    feeds: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class JudgedBatch:
     """One shard's part of a judged batch: `rows` int64 are its rows of the columns; `subject` int32 is -1 of rejected ones.
 
     The first shard also carries what is counted once: how many `records` there are, rejects by reason, ignored fields, dead
-    letters.
+    letters. `heard`, live only: what the records, rejected ones included, say of their source, which is `feed`.
     """
 
     fence_set: FenceSet
@@ -78,6 +82,7 @@ class JudgedBatch:
     ignored: NDArray[np.int64] | None = None
     dead_letters: tuple[bytes, ...] = ()
     feed: str = ""
+    heard: Heard | None = None
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from fences.fence_set import FenceSet
 from operators.acceptance import BEFORE_MS, EARLIEST_MS, FUTURE, REASONS, UNKNOWN_SUBJECT, Accepted, accept
 from operators.decode.joined import part
+from operators.feeds import Heard
 from operators.fix_batch import FixBatch
 from operators.judge import judge
 from operators.subject_directory import SubjectDirectory
@@ -129,6 +130,9 @@ class Judging:
         fence_set = self.rules.fence_set
         fences = fence_set.fences_for(fixes.lon, fixes.lat)
         verdicts = judge(fences, subject, fixes.time_ms, fixes.lon, fixes.lat, fixes.accuracy_m)
+        heard = None
+        if item.live and len(batch):
+            heard = Heard(int(batch.stamp_ms[0]), int(fixes.arrival_ms[0]), int(batch.stamp_ms.max()))
         parts: list[tuple[str, JudgedBatch | Mark]] = []
         shard = self.rules.shard[subject]  # of a rejected record, row -1, any: it is left out by its row
         for k in range(self.shards):
@@ -136,7 +140,7 @@ class Judging:
             first = k == 0
             judged = JudgedBatch(
                 fence_set, fixes, subject, verdicts, rows, len(batch), rejected if first else None,
-                fixes.ignored if first else None, letters if first else (), item.feed or item.source,
+                fixes.ignored if first else None, letters if first else (), item.feed or item.source, heard,
             )  # fmt: skip
             if first or len(rows):
                 parts.append((shard_key(k), judged))

@@ -116,6 +116,9 @@ class Metrics:
             "fencewatch_source_lag_seconds", "How far the reading is behind the source.", ["source"], registry=registry
         )
         self._clock = Gauge("fencewatch_clock_timestamp_seconds", "The lane's clock: up to when it has judged.", registry=registry)
+        self._silent = Gauge(
+            "fencewatch_source_silent", "1 while a source gives no records (`feed_silent`), else 0.", ["source"], registry=registry
+        )
         self._subjects = Gauge("fencewatch_subjects", "Subjects in the registry.", registry=registry)
         self._never_heard = Gauge(
             "fencewatch_subjects_never_heard", "Subjects of whom nothing ever came: nobody watches them.", registry=registry
@@ -177,6 +180,11 @@ class Metrics:
     def source_lag(self, source: str, seconds: float) -> None:
         """How far the reading is behind the newest record of a source."""
         self._lag.labels(source).set(seconds)
+
+    def sources_silent(self, silent: Mapping[str, bool]) -> None:
+        """Which sources are silent."""
+        for source, is_silent in silent.items():
+            self._silent.labels(source).set(float(is_silent))
 
     def clock(self, clock_ms: int) -> None:
         """The lane's clock, UTC milliseconds."""

@@ -1,11 +1,13 @@
 """Redis Streams as a live source: read from stored ids, many streams at once, with clock marks in line.
 
 No consumer group: the position is part of the snapshot, so what was read but not judged before a crash is read again. Every stream
-is a partition of its own; its mark is the wall clock when it was just found empty, else the stamp of the last entry read.
+is a partition of its own; its mark is the wall clock when it was just found empty, else the stamp of the last entry read. A server
+that could not be read for `feed_silent_after_s` leaves the lane's clock, which goes on without its streams.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +22,9 @@ from redis.exceptions import RedisError
 from fences.problems import FencewatchError
 from operators.decode.entries import decode_entries
 from operators.decode.payload import decode_payloads
+from operators.decode.stamps import stamp_of
 from pipeline.items import Chunk, ClockMark, Mark
+from pipeline.sources.gaps import Entry, up_to_gaps
 from pipeline.stream_ids import order_of
 from pipeline.wall_clock import WallClock
 from sinks.redis_connection import place_of
@@ -38,7 +42,6 @@ IDLE_S = 0.005
 AWAY_S = 0.5
 BEGINNING = b"0-0"
 PAYLOAD = b"payload"
-Entry = tuple[bytes, list[bytes]]
 
 
 @dataclass(slots=True)
@@ -60,11 +63,17 @@ class _Partition:
 
 @dataclass(slots=True)
 class Server:
-    """A Redis server to read from, and its streams (source name, stream)."""
+    """A Redis server to read from, and its streams (source name, stream); all streams of a source are on one server.
+
+    `away_since`: when it was first tried in vain (of `time.monotonic`), None while it can be read; `next_try`: not to be tried
+    before.
+    """
 
     client: Any
     streams: list[tuple[str, str]]
     partitions: list[_Partition] = field(default_factory=list)
+    away_since: float | None = None
+    next_try: float = 0.0
 
 
 class SourceError(FencewatchError):
@@ -80,9 +89,14 @@ class RedisStreams:
         clock: WallClock,
         position: dict[tuple[str, str], bytes] | None,
         on_away: Callable[[bool], None],
+        feed_silent_after_ms: Callable[[], float] = lambda: math.inf,
     ) -> None:
-        """`position` as `position()` gave it, None for the beginning; `on_away(True)` is called when a server cannot be read."""
+        """`position` as `position()` gave it, None for the beginning; `on_away(True)` is called when a server cannot be read.
+
+        `feed_silent_after_ms()`: the policy's `feed_silent_after_s` in force, in milliseconds of `clock`.
+        """
         self._servers = servers
+        self._feed_silent_after_ms = feed_silent_after_ms
         self._clock = clock
         self._on_away = on_away
         self._idle_until: datetime | None = None
@@ -90,6 +104,7 @@ class RedisStreams:
         self._failure: SourceError | None = None
         """Raised at the next call: what the other servers gave in this one must not be lost, for their positions are behind it."""
         self._asked_ms = 0
+        self._wall_marked_at = -math.inf
         kept = position or {}
         for server in servers:
             server.client.set_response_callback("XREAD", lambda reply, **_: reply)
@@ -102,24 +117,31 @@ class RedisStreams:
         if self._failure is not None:
             raise self._failure
         items: list[Chunk | Mark] = []
-        away = False
         for server in self._servers:
+            if time.monotonic() < server.next_try:
+                continue
             try:
                 items += self._read(server)
             except RedisError as error:
                 if not passes(error):
                     self._failure = SourceError(f"{place_of(server.client)}: {str(error).rstrip('.')}.")
                     continue
-                away = True
-                if not self._away:
-                    log.warning("redis cannot be read; trying on", error=str(error))
+                now = time.monotonic()
+                if server.away_since is None:
+                    server.away_since = now
+                    log.warning("redis cannot be read; trying on", place=place_of(server.client), error=str(error))
+                # Tried again only after a while: what the others give must not wait for it.
+                server.next_try = now + AWAY_S
+        if all(self._has_left(server) for server in self._servers):
+            items += self._wall_mark()
+        away = any(server.away_since is not None for server in self._servers)
         if away != self._away:
             self._away = away
             self._on_away(away)
             if not away:
                 log.info("redis can be read again")
         busy = any(isinstance(item, Chunk) for item in items)
-        wait = AWAY_S if away else 0.0 if busy else IDLE_S
+        wait = 0.0 if busy else AWAY_S if all(server.away_since is not None for server in self._servers) else IDLE_S
         self._idle_until = datetime.now(UTC) + timedelta(seconds=wait) if wait else None
         return items
 
@@ -148,16 +170,31 @@ class RedisStreams:
             if isinstance(reply, RedisError):
                 reply.args = (f"the stream {partition.stream} cannot be read: {reply}",)
                 raise reply
+        server.away_since = None
+        found: list[list[Entry]] = [reply[0][1] if reply else [] for reply in replies]
         items: list[Chunk | Mark] = []
-        for partition, reply in zip(server.partitions, replies, strict=True):
-            entries: list[Entry] = reply[0][1] if reply else []
-            partition.entries = len(entries)
-            if entries:
-                items += self._chunks(partition, entries)
-            mark = self._mark(partition, entries)
-            if mark is not None:
-                items.append(mark)
+        for partition, entries, (count, gap_ms) in zip(server.partitions, found, self._up_to_gaps(server, found), strict=True):
+            partition.entries = len(entries) if count else 0
+            if gap_ms is not None:
+                until_ms = self._clock.at(gap_ms) - 1
+                items.append(self._mark_of(partition, until_ms, ((partition.source, until_ms),)))
+            if count:
+                items += self._chunks(partition, entries[:count])
+            # One that waits behind a gap was not found empty: the wall clock is not its mark.
+            if (count or not entries) and time.monotonic() - partition.marked_at >= MARK_EVERY_S:
+                partition.marked_at = time.monotonic()
+                items.append(self._mark_of(partition, self._clock.at(stamp_of(partition.last_id)) if count else self._asked_ms))
         return items
+
+    def _up_to_gaps(self, server: Server, found: list[list[Entry]]) -> list[tuple[int, int | None]]:
+        """See `gaps.up_to_gaps`, source by source."""
+        after_ms = self._feed_silent_after_ms() / self._clock.speed
+        out: dict[int, tuple[int, int | None]] = {}
+        for source in dict.fromkeys(partition.source for partition in server.partitions):
+            own = [k for k, partition in enumerate(server.partitions) if partition.source == source]
+            last_ms = [_stamp_or_none(server.partitions[k].last_id) for k in own]
+            out.update(zip(own, up_to_gaps(last_ms, [found[k] for k in own], after_ms), strict=True))
+        return [out[k] for k in range(len(found))]
 
     def _chunks(self, partition: _Partition, entries: list[Entry]) -> list[Chunk]:
         chunks = []
@@ -177,16 +214,46 @@ class RedisStreams:
         partition.last_id = entries[-1][0]
         return chunks
 
-    def _mark(self, partition: _Partition, entries: list[Entry]) -> ClockMark | None:
-        now = time.monotonic()
-        if now - partition.marked_at < MARK_EVERY_S:
-            return None
-        partition.marked_at = now
-        time_ms = self._clock.at(int(entries[-1][0].split(b"-")[0])) if entries else self._asked_ms
+    def _mark_of(self, partition: _Partition, time_ms: int, feeds: tuple[tuple[str, int], ...] = ()) -> ClockMark:
         partition.mark_ms = time_ms if partition.mark_ms is None else max(time_ms, partition.mark_ms)
-        given = [p.mark_ms for server in self._servers for p in server.partitions if p.mark_ms is not None]
-        least_ms = min(given) if len(given) == sum(len(server.partitions) for server in self._servers) else None
-        return ClockMark(f"{partition.source}/{partition.stream}", partition.mark_ms, least_ms)
+        there = [server for server in self._servers if not self._has_left(server)]
+        least_ms = _least(there)
+        own_ms = _least(there, partition.source)
+        if not feeds and own_ms is not None:
+            feeds = ((partition.source, own_ms),)
+        if least_ms is not None:
+            feeds += tuple((source, least_ms) for source in self._sources_that_left())
+        return ClockMark(f"{partition.source}/{partition.stream}", partition.mark_ms, least_ms, feeds)
+
+    def _has_left(self, server: Server) -> bool:
+        """Whether the lane's clock goes on without a server's streams: it was tried in vain for `feed_silent_after_s`."""
+        if server.away_since is None:
+            return False
+        return (time.monotonic() - server.away_since) * 1000 * self._clock.speed > self._feed_silent_after_ms()
+
+    def _sources_that_left(self) -> list[str]:
+        left = (partition.source for server in self._servers if self._has_left(server) for partition in server.partitions)
+        return list(dict.fromkeys(left))
+
+    def _wall_mark(self) -> list[Chunk | Mark]:
+        """Where no stream can be read the wall clock is the lane's: nothing is known to wait that it could overtake."""
+        if time.monotonic() - self._wall_marked_at < MARK_EVERY_S:
+            return []
+        self._wall_marked_at = time.monotonic()
+        now_ms = self._clock.now_ms()
+        return [ClockMark(None, now_ms, now_ms, tuple((source, now_ms) for source in self._sources_that_left()))]
+
+
+def _least(servers: list[Server], source: str | None = None) -> int | None:
+    """The least mark over the streams of some servers (of one source, where it is named), None until each has given one."""
+    marks = [partition.mark_ms for server in servers for partition in server.partitions if source in (None, partition.source)]
+    given = [mark for mark in marks if mark is not None]
+    return min(given) if given and len(given) == len(marks) else None
+
+
+def _stamp_or_none(entry_id: bytes) -> int | None:
+    """The time of the last id read; None where none was."""
+    return None if entry_id == BEGINNING else stamp_of(entry_id)
 
 
 def _is_packed(entry: Entry) -> bool:

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 arrow: Any = pa  # Its published types do not know that a numpy array makes a column.
 POSITIONING = ("gnss", "cell", "wifi")
 NO_HEADING = np.int16(-1)
+NO_FLAG = np.int8(-1)
 
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
-    """Columns of n fixes: subject (index), times in UTC ms, 1e-6 degrees, tenths of metres and of m/s, degrees, percent."""
+    """Columns of n fixes: subject (index), times in UTC ms, 1e-6 degrees, tenths of metres and of m/s, degrees, percent.
+
+    `placed` False: a contact without a position, whatever the columns of the position hold. Flags are -1 (not reported), 0 or 1.
+    """
 
     subject: NDArray[np.int32]
     time_ms: NDArray[np.int64]
@@ -31,6 +35,9 @@ class Fixes:
     heading_deg: NDArray[np.int16]
     battery_pct: NDArray[np.int8]
     positioning: NDArray[np.int8]
+    placed: NDArray[np.bool_]
+    tamper: NDArray[np.int8]
+    separated: NDArray[np.int8]
 
     def __len__(self) -> int:
         """How many fixes."""
@@ -48,18 +55,22 @@ def joined(parts: list[Fixes]) -> Fixes:
 
 def to_table(fixes: Fixes, subject_ids: pa.StringArray) -> pa.Table:
     """The fixes as an Arrow table: `subject` dictionary of text, times as UTC milliseconds, numbers as float64, null is absent."""
-    still = fixes.heading_deg == NO_HEADING
+    nowhere = ~fixes.placed
+    still = nowhere | (fixes.heading_deg == NO_HEADING)
+    positioning = arrow.array(fixes.positioning, mask=nowhere)
     table: pa.Table = arrow.table(
         {
             "subject": arrow.DictionaryArray.from_arrays(arrow.array(fixes.subject), subject_ids),
             "time": _times(fixes.time_ms),
-            "lon": fixes.lon_e6 / 1e6,
-            "lat": fixes.lat_e6 / 1e6,
-            "accuracy_m": fixes.accuracy_dm / 10,
-            "speed_mps": fixes.speed_dmps / 10,
+            "lon": arrow.array(fixes.lon_e6 / 1e6, mask=nowhere),
+            "lat": arrow.array(fixes.lat_e6 / 1e6, mask=nowhere),
+            "accuracy_m": arrow.array(fixes.accuracy_dm / 10, mask=nowhere),
+            "speed_mps": arrow.array(fixes.speed_dmps / 10, mask=nowhere),
             "heading_deg": arrow.array(fixes.heading_deg.astype(np.float64), mask=still),
             "battery_pct": fixes.battery_pct.astype(np.float64),
-            "positioning": arrow.DictionaryArray.from_arrays(arrow.array(fixes.positioning), arrow.array(POSITIONING)),
+            "positioning": arrow.DictionaryArray.from_arrays(positioning, arrow.array(POSITIONING)),
+            "tamper": arrow.array(fixes.tamper == 1, mask=fixes.tamper == NO_FLAG),
+            "separated": arrow.array(fixes.separated == 1, mask=fixes.separated == NO_FLAG),
             "received": _times(fixes.received_ms),
         }
     )

@@ -46,12 +46,13 @@ accuracy_factor = 0.0
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What the files of a registry directory hold."""
+    """What the files of a registry directory hold; each of `permits` is a file of its own in `rules.d`, as if approved later."""
 
     regions: list[Record]
     areas: list[Record]
     subjects: list[Record]
     rules: list[Record]
+    permits: list[Record]
 
     def write(self, folder: Path) -> None:
         """The registry directory `folder`, made where missing."""
@@ -61,6 +62,10 @@ class Records:
             (folder / f"{name}.geojson").write_bytes(b'{"type":"FeatureCollection","features":[\n' + lines + b"\n]}\n")
         write_lines(folder / "subjects.jsonl", self.subjects)
         write_lines(folder / "rules.jsonl", self.rules)
+        if self.permits:
+            (folder / "rules.d").mkdir(exist_ok=True)
+        for permit in self.permits:
+            write_lines(folder / "rules.d" / f"{permit['id']}.jsonl", [permit])
         (folder / "policy.toml").write_text(POLICY, encoding="utf-8")
 
 
@@ -81,10 +86,13 @@ def make_records(
     areas = [_zone_area(zone) for zone in zones]
     rules = [_zone_rule(zone) for zone in zones]
     subjects: list[Record] = []
+    permits: list[Record] = []
     streets = _streets(people)
     for i, subject in enumerate(ids):
         home = IDS[people.district[i]]
         subjects.append({"id": subject, "home_region": home, "groups": [YOUTH] if people.youth[i] else []})
+        if i in scenes and scenes[i].silent_after_s is not None:
+            subjects[-1]["silent_after_s"] = scenes[i].silent_after_s
         if people.roams[i] == DISTRICT:
             allowed = [home] if people.second[i] < 0 else [home, IDS[people.second[i]]]
         elif people.roams[i] == HOMEBOUND:
@@ -98,9 +106,10 @@ def make_records(
         rules.append({"id": f"home-rule-{subject}", "effect": "allow", "subjects": [subject], "areas": allowed})
     for scene in scenes.values():
         areas.extend(scene.areas)
-        rules.extend(scene.rules)
+        rules.extend(rule for rule in scene.rules if "permit" not in rule)
+        permits.extend(rule for rule in scene.rules if "permit" in rule)
     _add_keep_off(people, ids, scenes, areas, rules, rng)
-    return Records([districts.feature(i) for i in range(len(IDS))], areas, subjects, rules)
+    return Records([districts.feature(i) for i in range(len(IDS))], areas, subjects, rules, permits)
 
 
 def circle_area(area_id: str, region: str, centre: Floats, radius_m: float, name: str | None = None) -> Record:

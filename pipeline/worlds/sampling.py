@@ -6,20 +6,22 @@ tile is the same whether the world is written by time or by subject, and a world
 What a fix may do, and what the rest of the simulator relies on:
 - it is off by at most 3.5 sigma (sigma 5 to 30 m by subject), or, one in 200, by a jump of 60 to `JUMP_M[1]` metres;
 - a subject within his story (`Subjects.calm_*`) has an open sky: sigma `CALM_SIGMA_M`, no jumps, no gaps, no late uploads;
-- arrivals of a subject are never further apart than `LONGEST_GAP_S` plus two samples;
+- arrivals of a subject are never further apart than `LONGEST_GAP_S` plus two samples, but where his story has a device script;
 - a fix kept back arrives just after a later one of the subject (a late record); a fix sent twice is the same but for `received`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.worlds.days import DAY_MS, Paths, Times
+from pipeline.worlds.devices import Samples, Script, act, twins
 from pipeline.worlds.districts import PLANE
-from pipeline.worlds.fixes import NO_HEADING, Fixes, joined
+from pipeline.worlds.fixes import NO_FLAG, NO_HEADING, Fixes, joined
 from pipeline.worlds.plane import Floats
 
 TILE_SUBJECTS = 4096
@@ -38,6 +40,8 @@ SLOT_S = 1800
 GAP_SHARE, LATE_SHARE = 0.06, 0.01
 """Share of the half-hours with a gap, and with reports kept back."""
 TWICE_SHARE = 0.002
+TWICE_LATER = (0.02, 0.08)
+"""How long after the first report the second one arrives, as a share of the step."""
 PLAIN, GAP, LATE = 0, 1, 2
 MOVING_MPS = 0.5
 
@@ -64,15 +68,27 @@ class Slots:
 
 
 class Sampler:
-    """Makes the fixes of a tile. `ticks` samples of `step_ms` for each subject, from `start_ms` on."""
+    """Makes the fixes of a tile. `ticks` samples of `step_ms` for each subject, from `start_ms` on; `scripts` by subject."""
 
-    def __init__(self, seed: int, paths: Paths, subjects: Subjects, start_ms: int, step_ms: int, ticks: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        paths: Paths,
+        subjects: Subjects,
+        start_ms: int,
+        step_ms: int,
+        ticks: int,
+        scripts: Mapping[int, Script] | None = None,
+    ) -> None:
         self.seed, self.paths, self.subjects = seed, paths, subjects
         self.start_ms, self.step_ms, self.ticks = start_ms, step_ms, ticks
         self.count = len(subjects.phase_ms)
         self.blocks = -(-self.count // TILE_SUBJECTS)
         self.rows = -(-ticks // TILE_TICKS)
         self._slots: dict[int, Slots] = {}
+        self._scripts: dict[int, list[tuple[int, Script]]] = {}
+        for subject, script in sorted((scripts or {}).items()):
+            self._scripts.setdefault(subject // TILE_SUBJECTS, []).append((subject % TILE_SUBJECTS, script))
 
     def tile(self, block: int, row: int) -> Fixes:
         """The fixes of subjects `block * TILE_SUBJECTS` on, sampled in ticks `row * TILE_TICKS` on; subject by subject."""
@@ -88,7 +104,6 @@ class Sampler:
         calm = (time_ms >= people.calm_from_ms[who, None]) & (time_ms < people.calm_until_ms[who, None])
         x, y, east_mps, north_mps = self.paths.at(first, time_ms)
         off_east, off_north, accuracy_m, jumped = _errors(np.where(calm, CALM_SIGMA_M, people.sigma_m[who, None]), calm, rng)
-        lon_lat = PLANE.to_degrees(np.stack([x + off_east, y + off_north], axis=-1))
         speed_mps = np.hypot(east_mps, north_mps)
         heading = np.round(np.degrees(np.arctan2(east_mps, north_mps)) % 360) % 360
         lot = rng.random(shape, np.float32)
@@ -96,21 +111,44 @@ class Sampler:
 
         delay = DELAY[0] + (DELAY[1] - DELAY[0]) * rng.random(shape, np.float32) ** 3
         received_ms = time_ms + (delay * self.step_ms).astype(np.int64)
-        kept, late, late_ms = self._kept(block, tick, due_ms)
+        sent, late, late_ms = self._sent(block, tick, due_ms)
         received_ms = np.where(late, late_ms, received_ms)
-        fixes = Fixes(
-            np.broadcast_to(np.arange(who.start, who.stop, dtype=np.int32)[:, None], shape)[kept],
-            time_ms[kept],
-            received_ms[kept],
-            np.rint(lon_lat[..., 0] * 1e6).astype(np.int32)[kept],
-            np.rint(lon_lat[..., 1] * 1e6).astype(np.int32)[kept],
-            np.rint(accuracy_m * 10).astype(np.int32)[kept],
-            np.rint(np.abs(speed_mps + rng.normal(0, 0.2, shape)) * 10).astype(np.int32)[kept],
-            np.where(speed_mps < MOVING_MPS, NO_HEADING, heading).astype(np.int16)[kept],
-            self._battery_pct(who, time_ms)[kept],
-            np.where(jumped & (lot < 0.5), 1, np.where(indoors, 2, 0)).astype(np.int8)[kept],
+        samples = Samples(
+            due_ms=due_ms,
+            time_ms=time_ms,
+            received_ms=received_ms,
+            sent=sent,
+            late=late,
+            x=x + off_east,
+            y=y + off_north,
+            accuracy_m=accuracy_m,
+            battery_pct=self._battery_pct(who, time_ms),
+            placed=np.ones(shape, bool),
+            tamper=np.full(shape, NO_FLAG),
+            separated=np.full(shape, NO_FLAG),
         )
-        return self._with_twice(fixes, late[kept], rng)
+        scripts = self._scripts.get(block, [])
+        for place, script in scripts:
+            act(script, samples.row(place), self.step_ms)
+        lon_lat = PLANE.to_degrees(np.stack([samples.x, samples.y], axis=-1))
+        fixes = Fixes(
+            np.broadcast_to(np.arange(who.start, who.stop, dtype=np.int32)[:, None], shape)[sent],
+            samples.time_ms[sent],
+            samples.received_ms[sent],
+            np.rint(lon_lat[..., 0] * 1e6).astype(np.int32)[sent],
+            np.rint(lon_lat[..., 1] * 1e6).astype(np.int32)[sent],
+            np.rint(samples.accuracy_m * 10).astype(np.int32)[sent],
+            np.rint(np.abs(speed_mps + rng.normal(0, 0.2, shape)) * 10).astype(np.int32)[sent],
+            np.where(speed_mps < MOVING_MPS, NO_HEADING, heading).astype(np.int16)[sent],
+            samples.battery_pct[sent],
+            np.where(jumped & (lot < 0.5), 1, np.where(indoors, 2, 0)).astype(np.int8)[sent],
+            samples.placed[sent],
+            samples.tamper[sent],
+            samples.separated[sent],
+        )
+        twice = self._with_twice(fixes, late[sent], rng)
+        more = twins(fixes, samples, scripts, self.step_ms)
+        return joined([twice, *more]) if more else twice
 
     def due_ms(self, row: int) -> int:
         """When the first sample of this row of tiles may be taken."""
@@ -122,7 +160,7 @@ class Sampler:
         charging = share < 0.125
         return np.where(charging, 35 + 65 * share / 0.125, 100 - 65 * (share - 0.125) / 0.875).astype(np.int8)
 
-    def _kept(self, block: int, tick: Times, due_ms: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Times]:
+    def _sent(self, block: int, tick: Times, due_ms: Times) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Times]:
         """Which samples are reported at all, which of them late, and when these arrive."""
         if block not in self._slots:
             self._slots[block] = self._make_slots(block)
@@ -156,7 +194,7 @@ class Sampler:
         again = fixes.take((rng.random(len(fixes)) < TWICE_SHARE) & ~late)
         if len(again) == 0:
             return fixes
-        again.received_ms[:] += (rng.uniform(0.02, 0.08, len(again)) * self.step_ms).astype(np.int64)
+        again.received_ms[:] += (rng.uniform(*TWICE_LATER, len(again)) * self.step_ms).astype(np.int64)
         return joined([fixes, again])
 
 

@@ -29,18 +29,18 @@ AREA = "area"
 
 def no_permit(stage: Stage) -> Scene:
     """Works in the neighbouring district without a permit and comes home: a red alert in both districts, then its clear."""
-    home, other = _neighbours(stage)
+    home, other = neighbours(stage)
     out = over_border(stage, home, other)
     back = reversed_trip(out)
     times = stage.visit(out, back)
     depart_ms, leave_ms = times
-    breach = stage.breach(AREA, "left_area", {home, other}, "no_permit", _crossed(depart_ms, out), _crossed(leave_ms, back))
-    return Scene("no_permit", home, driven([(depart_ms, out), (leave_ms, back)]), _calm(stage, times, back), breaches=(breach,))
+    breach = stage.breach(AREA, "left_area", {home, other}, "no_permit", crossed(depart_ms, out), crossed(leave_ms, back))
+    return Scene("no_permit", home, driven([(depart_ms, out), (leave_ms, back)]), calm_of(stage, times, back), breaches=(breach,))
 
 
 def permit(stage: Stage) -> Scene:
     """The same way with a permit for the neighbouring district that covers the whole recording: nothing is told."""
-    home, other = _neighbours(stage)
+    home, other = neighbours(stage)
     out = over_border(stage, home, other)
     back = reversed_trip(out)
     times = stage.visit(out, back)
@@ -53,15 +53,15 @@ def permit(stage: Stage) -> Scene:
         "until": rfc3339(stage.end_ms + DAY_MS),
         "permit": f"XB-{stage.subject}",
     }
-    return Scene("permit", home, driven([(times[0], out), (times[1], back)]), _calm(stage, times, back), rules=(rule,))
+    return Scene("permit", home, driven([(times[0], out), (times[1], back)]), calm_of(stage, times, back), rules=(rule,))
 
 
 def stays_away(stage: Stage) -> Scene:
     """Leaves for the neighbouring district without a permit and is still there at the end: opened, never cleared."""
-    home, other = _neighbours(stage)
+    home, other = neighbours(stage)
     out = over_border(stage, home, other)
     times = stage.visit(out)
-    breach = stage.breach(AREA, "left_area", {home, other}, "stays_away", _crossed(times[0], out), None)
+    breach = stage.breach(AREA, "left_area", {home, other}, "stays_away", crossed(times[0], out), None)
     calm = (times[0] - stage.lead_ms, stage.end_ms + DAY_MS)
     return Scene("stays_away", home, driven([(times[0], out)]), calm, breaches=(breach,))
 
@@ -73,24 +73,27 @@ def moves_on(stage: Stage) -> Scene:
     times = stage.visit(out, back, between_ms=onward.ms(onward.length_m) + 2 * stage.lead_ms)
     depart_ms, leave_ms = times
     onward_ms = depart_ms + out.ms(out.length_m) + stage.lead_ms
-    breach = stage.breach(AREA, "left_area", {0, 1, 2}, "moves_on", _crossed(depart_ms, out), _crossed(leave_ms, back))
+    breach = stage.breach(AREA, "left_area", {0, 1, 2}, "moves_on", crossed(depart_ms, out), crossed(leave_ms, back))
     path = driven([(depart_ms, out), (onward_ms, onward), (leave_ms, back)])
-    return Scene("moves_on", home, path, _calm(stage, times, back), breaches=(breach,))
+    return Scene("moves_on", home, path, calm_of(stage, times, back), breaches=(breach,))
 
 
 STORIES: tuple[Story, ...] = (no_permit, permit, stays_away, moves_on)
 
 
-def _neighbours(stage: Stage) -> tuple[int, int]:
+def neighbours(stage: Stage) -> tuple[int, int]:
+    """A home district and a neighbouring one."""
     home = int(stage.rng.integers(0, 3))
     return home, int(home + stage.rng.integers(1, 3)) % 3
 
 
-def _crossed(depart_ms: int, trip: Trip) -> tuple[int, int]:
+def crossed(depart_ms: int, trip: Trip) -> tuple[int, int]:
+    """When the line of a trip is crossed: maybe first, surely at last (UTC ms)."""
     return depart_ms + trip.ms(trip.maybe_m), depart_ms + trip.ms(trip.sure_m)
 
 
-def _calm(stage: Stage, times: tuple[int, int], back: Trip) -> tuple[int, int]:
+def calm_of(stage: Stage, times: tuple[int, int], back: Trip) -> tuple[int, int]:
+    """The span of a visit (when he departs, when he starts back) with its leads."""
     return times[0] - stage.lead_ms, times[1] + back.ms(back.length_m) + stage.lead_ms
 
 

@@ -17,13 +17,13 @@ ROOM_AROUND_M = 1_500.0
 
 def enters_port(stage: Stage) -> Scene:
     """Enters the place of his district that is forbidden to everybody, and leaves it."""
-    zone = _zone(stage, group=None)
+    zone = zone_for(stage, group=None)
     return _visit(stage, "enters_port", zone.district, into_zone(stage, zone.district, zone.shape, zone.centre), zone.rule_id)
 
 
 def youth_in_arcade(stage: Stage) -> Scene:
     """A member of the group enters a place forbidden to the group, and leaves it."""
-    zone = _zone(stage, group=YOUTH)
+    zone = zone_for(stage, group=YOUTH)
     trip = into_zone(stage, zone.district, zone.shape, zone.centre)
     return _visit(stage, "youth_in_arcade", zone.district, trip, zone.rule_id, youth=True)
 
@@ -42,14 +42,15 @@ def breaks_no_contact(stage: Stage) -> Scene:
 
 def adult_in_arcade(stage: Stage) -> Scene:
     """Somebody who is not of the group enters the place forbidden to the group: nothing is told."""
-    zone = _zone(stage, group=YOUTH)
+    zone = zone_for(stage, group=YOUTH)
     return _visit(stage, "adult_in_arcade", zone.district, into_zone(stage, zone.district, zone.shape, zone.centre), None)
 
 
 STORIES: tuple[Story, ...] = (enters_port, youth_in_arcade, breaks_no_contact, adult_in_arcade)
 
 
-def _zone(stage: Stage, *, group: str | None) -> Zone:
+def zone_for(stage: Stage, *, group: str | None) -> Zone:
+    """A place forbidden to a group, or (None) to everybody."""
     zones = [zone for zone in stage.zones if zone.group == group]
     return zones[int(stage.rng.integers(0, len(zones)))]
 

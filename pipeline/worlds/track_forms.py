@@ -1,5 +1,7 @@
 """The same fixes as other programs' files: GPX, GeoLife's PLT folders, Traccar's forwarded-position JSON; and what each can carry.
 
+None of them carries a contact without a position: these are left out.
+
 A test that compares formats writes `carried_by(table, form)` as JSON lines and the table itself in the form.
 """
 
@@ -32,7 +34,8 @@ GPX_HEAD = XML_HEAD + '<gpx version="1.1" creator="fencewatch" xmlns="http://www
 
 
 def carried_by(table: pa.Table, form: Form) -> pa.Table:
-    """The columns of the fixes that the form can carry; times in whole seconds (cut off) for PLT."""
+    """The columns of the fixes that the form can carry, of those with a position; times in whole seconds (cut off) for PLT."""
+    table = _placed(table)
     cut = table.select([name for name in COLUMNS[form] if name in table.column_names])
     if form == "plt":
         time_ms = time_ms_of(cut["time"]) // SECOND_MS * SECOND_MS
@@ -77,6 +80,7 @@ def write_traccar(table: pa.Table, path: Path) -> None:
 
     Traccar gives `deviceTime` and `fixTime` of the device, `serverTime` of its own; the battery is an attribute.
     """
+    table = _placed(table)
     coded: Any = table["subject"].cast(pa.string()).dictionary_encode().combine_chunks()
     device = pc.add(coded.indices, 1).cast(pa.string())
     time = time_texts(time_ms_of(table["time"]), "0000-00-00T00:00:00.000+00:00")
@@ -119,6 +123,7 @@ def write_traccar(table: pa.Table, path: Path) -> None:
 
 def _by_subject(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """Each subject's fixes in the order of the table."""
+    table = _placed(table)
     coded: Any = table["subject"].cast(pa.string()).dictionary_encode().combine_chunks()
     codes = coded.indices.to_numpy()
     table = table.take(np.argsort(codes, kind="stable"))
@@ -128,6 +133,11 @@ def _by_subject(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
             msg = f"the subject {subject!r} cannot be the name of a file"
             raise ValueError(msg)
         yield subject, table.slice(end - count, count)
+
+
+def _placed(table: pa.Table) -> pa.Table:
+    placed: pa.Table = table.filter(pc.is_valid(table["lon"]))
+    return placed
 
 
 def _numbers(table: pa.Table, name: str) -> Column:

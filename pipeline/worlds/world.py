@@ -19,14 +19,14 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from pipeline.worlds.casting import cast
+from pipeline.worlds.casting import STORIES, cast
 from pipeline.worlds.days import DAY_MS, daily_paths, replaced
 from pipeline.worlds.districts import make_districts
 from pipeline.worlds.fixes import Fixes, joined, to_table
 from pipeline.worlds.people import DISTRICT, make_people
 from pipeline.worlds.registry_records import Records, make_records, write_lines
 from pipeline.worlds.sampling import SIGMA_M, Sampler, Subjects
-from pipeline.worlds.stories import Breach, Scene, Stage
+from pipeline.worlds.stories import Breach, Limits, Scene, Stage, Story
 from pipeline.worlds.zones import make_zones
 
 DEFAULT_START = "2026-03-02T07:00:00+08:00"
@@ -39,10 +39,14 @@ Order = Literal["time", "subject"]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A simulated world, fixes not yet made: they are drawn as they are asked for, the same each time."""
+    """A simulated world, fixes not yet made: they are drawn as they are asked for, the same each time.
+
+    `cast`: the story of each subject who plays in one.
+    """
 
     subject_ids: tuple[str, ...]
     records: Records
+    cast: dict[str, str]
     breaches: tuple[Breach, ...]
     start_ms: int
     end_ms: int
@@ -87,10 +91,13 @@ def make_world(
     start: str = DEFAULT_START,
     step_s: int = 60,
     stories: int | None = None,
+    table: tuple[Story, ...] = STORIES,
+    limits: Limits | None = None,
 ) -> World:
     """A world of `subjects` people watched for `hours` from `start` (RFC 3339) on, a fix every `step_s` seconds.
 
-    `stories`: how often each story is played (see `casting.cast`), 0 for a world without a breach.
+    `stories`: how often each story of the `table` is played (see `casting.cast`), 0 for a world without a breach. `limits`: those
+    of the policy under which it is judged, where they are not the shipped ones.
     Raises ValueError for arguments that make no world.
     """
     if subjects < 1 or hours <= 0 or not STEP_S[0] <= step_s <= STEP_S[1]:
@@ -106,7 +113,8 @@ def make_world(
     zones = make_zones(districts, map_rng)
     people = make_people(subjects, districts, zones, people_rng)
     ids = [f"p{i:07d}" for i in range(subjects)]
-    scenes = cast(Stage(districts, zones, story_rng, start_ms, end_ms, step_ms), ids, stories)
+    stage = Stage(districts, zones, story_rng, start_ms, end_ms, step_ms, limits or Limits())
+    scenes = cast(stage, ids, stories, table)
     calm_from, calm_until = np.zeros(subjects, np.int64), np.zeros(subjects, np.int64)
     for i, scene in scenes.items():
         people.district[i], people.second[i], people.roams[i], people.youth[i] = scene.district, -1, DISTRICT, scene.youth
@@ -119,9 +127,11 @@ def make_world(
         calm_from_ms=calm_from,
         calm_until_ms=calm_until,
     )
-    sampler = Sampler(seed, paths, devices, start_ms, step_ms, ticks)
+    scripts = {i: scene.device for i, scene in scenes.items() if scene.device is not None}
+    sampler = Sampler(seed, paths, devices, start_ms, step_ms, ticks, scripts)
     records = make_records(districts, zones, people, ids, scenes, registry_rng)
-    return World(tuple(ids), records, _breaches(scenes), start_ms, end_ms, step_ms, sampler)
+    played = {ids[i]: scene.story for i, scene in sorted(scenes.items())}
+    return World(tuple(ids), records, played, _breaches(scenes), start_ms, end_ms, step_ms, sampler)
 
 
 def _parsed(start: str) -> int:

@@ -20,6 +20,7 @@ from pipeline.replay import ReplayOptions, run_replay
 from pipeline.sources.files import FileOptions
 from pipeline.worlds.bench_broken import write_jsonl_broken
 from pipeline.worlds.bench_worlds import BenchSpec, BenchWorld, make_bench_world
+from pipeline.worlds.casting import ABOUT_PLACES
 from pipeline.worlds.plane import Plane
 from pipeline.worlds.track_files import write_jsonl
 from pipeline.worlds.world import make_world
@@ -56,8 +57,8 @@ def test_the_best_per_fix_flow_raises_our_alerts(breach_share: float, order: str
 
 
 def test_the_same_holds_for_groups_permits_and_moves(tmp_path: Path) -> None:
-    """In a simulated world with all its stories, whose rules have periods, groups and own forbidden places."""
-    world = make_world(seed=11, subjects=200, hours=6)
+    """In a simulated world with all stories about places, whose rules have periods, groups and own forbidden places."""
+    world = make_world(seed=11, subjects=200, hours=6, table=ABOUT_PLACES)
     world.write_registry(tmp_path / "registry")
     write_jsonl(world.parts(), tmp_path / "fixes.jsonl")
     registry, _ = load_registry(tmp_path / "registry")

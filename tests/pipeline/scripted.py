@@ -38,8 +38,10 @@ def differences(alerts: Sequence[Alert], breaches: Sequence[Breach]) -> list[str
 
 def key(alert: Alert) -> tuple[str, str]:
     """Subject and slot of an alert."""
-    data = alert["data"]
-    return alert["subject"], "area" if data["rule"] is None else f"rule:{data['rule']}"
+    rule, kind = alert["data"]["rule"], alert["data"]["kind"]
+    if rule is not None:
+        return alert["subject"], f"rule:{rule}"
+    return alert["subject"], "area" if kind in ("left_area", "overstay") else kind
 
 
 def compared(episode: list[Alert], breach: Breach) -> list[str]:
@@ -50,13 +52,16 @@ def compared(episode: list[Alert], breach: Breach) -> list[str]:
     wrong = []
     if changes["opened"] != 1 or len(cleared) != (breach.cleared_from is not None):
         wrong.append(f"told as {dict(changes)}")
-    if opened["kind"] != breach.kind:
-        wrong.append(f"kind {opened['kind']} instead of {breach.kind}")
+    for name, value in (("kind", breach.kind), ("level", breach.level), ("late", breach.late)):
+        if opened[name] != value:
+            wrong.append(f"{name} {opened[name]} instead of {value}")
     if not breach.onset_from <= milliseconds(opened["onset"]) <= breach.onset_to:
         wrong.append(f"onset {opened['onset']} out of the span")
     for alert in cleared:
         if not (breach.cleared_from or 0) <= milliseconds(alert["time"]) <= (breach.cleared_to or 0):
             wrong.append(f"cleared at {alert['time']}, out of the span")
+        if alert["data"]["reason"] != breach.reason:
+            wrong.append(f"cleared as {alert['data']['reason']} instead of {breach.reason}")
         if alert["data"]["regions"] != sorted(breach.regions):
             wrong.append(f"clear told to {alert['data']['regions']}")
     told = sorted({region for alert in episode for region in alert["data"]["regions"]})

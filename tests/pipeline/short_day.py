@@ -26,7 +26,7 @@ class ShortDay:
 
 @pytest.fixture(scope="session")
 def short_day(tmp_path_factory: pytest.TempPathFactory) -> ShortDay:
-    """80 people, 8 hours, 36 breaches, 38,000 fixes."""
+    """80 people, 8 hours, 73 breaches, 38,000 fixes."""
     folder = tmp_path_factory.mktemp("short-day")
     made = fencewatch("simulate", "--subjects", 80, "--hours", 8, "--seed", 5, "--stories", 6, "--format", "all", "--out", folder)
     assert made.code == 0, made.err

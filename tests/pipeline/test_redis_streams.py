@@ -13,10 +13,13 @@ from pipeline.sources.redis_streams import MARK_EVERY_S, RedisStreams, Server, S
 from pipeline.wall_clock import WallClock
 from sinks.redis_connection import connect
 from sinks.redis_names import RedisNames
+from tests.pipeline.listeners import until
+from tests.redis_fixtures import StartRedis
 from tests.redis_process import RedisProcess
 
 PAYLOAD_BYTES = 300_000
 AT_ONCE_BYTES = 16 << 20
+SILENT_MS = 300_000
 
 
 class Reading:
@@ -31,7 +34,7 @@ class Reading:
     def open(self, position: Any = None) -> RedisStreams:  # noqa: ANN401 - the reader's own
         """A reader at a position."""
         servers = [Server(connect(self.url), [("gps", stream) for stream in self.streams])]
-        return RedisStreams(servers, WallClock(), position, self.away.append)
+        return RedisStreams(servers, WallClock(), position, self.away.append, lambda: SILENT_MS)
 
 
 @pytest.fixture
@@ -150,3 +153,85 @@ def test_a_key_of_another_type(reading: Reading) -> None:
     read = records(reader.next_items())
     reader.close()
     assert read == 1
+
+
+def test_a_gap_in_a_backlog_is_told_before_what_lies_behind_it(reading: Reading) -> None:
+    """By a mark with the clock of the source, when both of its streams are read up to there."""
+    for stream, stamps in zip(reading.streams, ([1_000_000, 1_900_000, 1_900_001], [1_000_500, 1_900_500]), strict=True):
+        for stamp in stamps:
+            reading.client.xadd(stream, {"subject": "a", "time": 1}, id=f"{stamp}-0")
+    reader = reading.open()
+    told: list[int | dict[str, int]] = []
+    while items := reader.next_items():
+        for item in items:
+            if isinstance(item, Chunk):
+                told += item.decode().stamp_ms.tolist()
+            elif isinstance(item, ClockMark) and item.feeds and item.time_ms == 1_899_999:
+                told.append(dict(item.feeds))
+        if not chunks(items):
+            break
+    reader.close()
+    assert told == [1_000_000, 1_000_500, {"gps": 1_899_999}, 1_900_000, 1_900_001, 1_900_500]
+
+
+def test_a_server_that_is_away_leaves_the_clock(
+    redis_server: RedisProcess, redis_names: RedisNames, start_redis: StartRedis
+) -> None:
+    """For a while the lane's clock stands, then it goes on without; where all are away it is the wall's; back, it counts again."""
+    other = start_redis()
+    away: list[bool] = []
+    servers = [
+        Server(connect(redis_server.url), [("near", f"{redis_names.prefix}gps")]),
+        Server(connect(other.url), [("far", "gps")]),
+    ]
+    reader = RedisStreams(servers, WallClock(), None, away.append, lambda: 100.0)
+
+    def last_mark() -> ClockMark:
+        found = marks(reader.next_items())
+        while not found:
+            found = marks(reader.next_items())
+        return found[-1]
+
+    until(lambda: last_mark().least_ms is not None)
+    assert dict(last_mark().feeds).keys() <= {"near", "far"}
+    other.kill()
+    stood = last_mark().least_ms
+    until(lambda: (last_mark().least_ms or 0) > (stood or 0) + 100)
+    mark = last_mark()
+    assert mark.partition == f"near/{redis_names.prefix}gps"
+    assert dict(mark.feeds) == {"near": mark.time_ms, "far": mark.least_ms}
+    assert away == [True]
+    servers[0].client.close()
+    servers[0].client = connect(other.url)  # nobody listens there now
+    servers[0].client.set_response_callback("XREAD", lambda reply, **_: reply)
+    until(lambda: last_mark().partition is None)
+    mark = last_mark()
+    assert dict(mark.feeds) == {"near": mark.time_ms, "far": mark.time_ms}
+    assert mark.least_ms == mark.time_ms
+    other.start()
+    until(lambda: last_mark().partition is not None and away[-1] is False)
+    mark = last_mark()
+    assert len(dict(mark.feeds)) == 1
+    reader.close()
+
+
+def test_those_who_can_be_read_do_not_wait_for_one_who_cannot(
+    redis_server: RedisProcess, redis_names: RedisNames, start_redis: StartRedis
+) -> None:
+    """A server that is away is tried now and then; between, the others give what they have."""
+    other = start_redis()
+    servers = [
+        Server(connect(other.url), [("far", "gps")]),
+        Server(connect(redis_server.url), [("near", f"{redis_names.prefix}gps")]),
+    ]
+    reader = RedisStreams(servers, WallClock(), None, lambda _away: None, lambda: SILENT_MS)
+    reader.next_items()
+    other.kill()
+    reader.next_items()
+    client = redis_server.client()
+    for _ in range(20):
+        client.xadd(f"{redis_names.prefix}gps", {"subject": "a", "time": 1})
+        assert records(reader.next_items()) == 1
+        assert reader.next_awake() is None
+    client.close()
+    reader.close()

@@ -126,7 +126,9 @@ def _change(registry: Path, change: str, of_interest: set[str]) -> set[str]:
     """Change the subjects and rules of a registry; who is gone now."""
     dice = random.Random(7)
     subjects = [orjson.loads(line) for line in (registry / "subjects.jsonl").read_bytes().splitlines()]
-    rules = [orjson.loads(line) for line in (registry / "rules.jsonl").read_bytes().splitlines()]
+    files = [registry / "rules.jsonl", *sorted((registry / "rules.d").iterdir())]
+    rules = [orjson.loads(line) for path in files for line in path.read_bytes().splitlines()]
+    shutil.rmtree(registry / "rules.d")
     gone: set[str] = set()
     if change == "added":
         subjects = [{**subjects[0], "id": f"new-{k}"} for k in range(30)] + subjects

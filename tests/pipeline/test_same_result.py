@@ -44,6 +44,14 @@ def expected(world: WorldFolder, tmp_path_factory: pytest.TempPathFactory) -> Ou
 
 
 @pytest.fixture(scope="module")
+def expected_timeless(timeless_world: WorldFolder, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What the world without a clock makes in one go."""
+    outcome = replay(timeless_world.fence_set, [timeless_world.file()], tmp_path_factory.mktemp("timeless-whole") / "alerts.jsonl")
+    assert len(outcome.alerts) > 20
+    return outcome
+
+
+@pytest.fixture(scope="module")
 def expected_small(small_world: WorldFolder, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """What the small world makes in one go."""
     outcome = replay(small_world.fence_set, [small_world.file()], tmp_path_factory.mktemp("small-whole") / "alerts.jsonl")
@@ -327,35 +335,35 @@ def _without_silence(alerts: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("packed", [0, 1000])
 def test_from_redis(
-    small_world: WorldFolder, expected_small: Outcome, packed: int, start_redis: StartRedis, tmp_path: Path
+    timeless_world: WorldFolder, expected_timeless: Outcome, packed: int, start_redis: StartRedis, tmp_path: Path
 ) -> None:
     """Single and packed entries of a stream through the daemon, fed while it runs: the alerts in its own stream."""
     server = start_redis()
-    daemon = Daemon(tmp_path, small_world.folder / "registry", server.url)
+    daemon = Daemon(tmp_path, timeless_world.folder / "registry", server.url)
     daemon.start()
-    feed(small_world, server.url, packed)
-    daemon.wait_for_fixes(len(small_world.fixes()))
+    feed(timeless_world, server.url, packed)
+    daemon.wait_for_fixes(len(timeless_world.fixes()))
     daemon.stop()
-    assert _without_silence(daemon.alerts()) == expected_small.alerts
+    assert _without_silence(daemon.alerts()) == expected_timeless.alerts
 
 
 @pytest.mark.parametrize("packed", [0, 1000])
 def test_from_redis_stopped_and_continued(
-    small_world: WorldFolder, expected_small: Outcome, packed: int, start_redis: StartRedis, tmp_path: Path
+    timeless_world: WorldFolder, expected_timeless: Outcome, packed: int, start_redis: StartRedis, tmp_path: Path
 ) -> None:
     """Stopped twice while records come in: each run goes on behind the entry where the last one ended."""
     server = start_redis()
-    daemon = Daemon(tmp_path, small_world.folder / "registry", server.url)
+    daemon = Daemon(tmp_path, timeless_world.folder / "registry", server.url)
     daemon.start()
     daemon.wait_until_ready()
     options = ("--to", server.url, "--stream", "gps:0", "--packed", packed, "--rate", 8000)
-    feeding = start("feed", small_world.file(), *options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    feeding = start("feed", timeless_world.file(), *options, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for _ in range(2):
         daemon.wait_for_fixes(1)
         daemon.stop()
         daemon.start()
     assert feeding.wait(LATEST_S) == 0
     daemon.wait_until_ready()
-    daemon.wait_for_alerts(len(expected_small.alerts))
+    daemon.wait_for_alerts(len(expected_timeless.alerts))
     daemon.stop()
-    assert _without_silence(daemon.alerts()) == expected_small.alerts
+    assert _without_silence(daemon.alerts()) == expected_timeless.alerts

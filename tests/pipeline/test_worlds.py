@@ -19,7 +19,7 @@ from pipeline.worlds.world import World, make_world
 MINUTE_MS = 60_000
 
 
-@pytest.fixture(scope="module", params=[(11, 80, 26, 60), (12, 40, 2.5, 10), (13, 60, 30, 300)], ids=["minute", "10s", "5min"])
+@pytest.fixture(scope="module", params=[(11, 80, 26, 60), (12, 80, 2.5, 10), (13, 60, 30, 300)], ids=["minute", "10s", "5min"])
 def world(request: pytest.FixtureRequest) -> World:
     """A world with all stories."""
     seed, subjects, hours, step_s = request.param
@@ -27,10 +27,11 @@ def world(request: pytest.FixtureRequest) -> World:
 
 
 class Columns:
-    """The fixes of a world by subject, each subject's in the order of arrival, as arrays."""
+    """The fixes of those who play in no story, by subject, each subject's in the order of arrival, as arrays."""
 
     def __init__(self, world: World) -> None:
         table = world.fixes("subject")
+        table = table.filter([subject not in world.cast for subject in table["subject"].to_pylist()])
         self.subject = np.array(table["subject"].to_pylist())
         self.time_ms, self.received_ms = time_ms_of(table["time"]), time_ms_of(table["received"])
         self.lon, self.lat, self.accuracy_m, self.battery_pct = (
@@ -49,7 +50,7 @@ class Columns:
 def test_every_subject_is_heard_at_least_every_fourteen_minutes(world: World) -> None:
     """No arrival is more than 14 minutes after the one before it, from the start to the end."""
     fixes = Columns(world)
-    assert set(fixes.subject) == set(world.subject_ids)
+    assert set(fixes.subject) == set(world.subject_ids) - world.cast.keys()
     assert np.diff(fixes.received_ms)[fixes.same].max() < 14 * MINUTE_MS
     first, last = np.r_[True, ~fixes.same], np.r_[~fixes.same, True]
     assert fixes.received_ms[first].max() < world.start_ms + 14 * MINUTE_MS
@@ -110,11 +111,12 @@ def test_parts_are_the_whole(world: World) -> None:
 
 def test_a_seed_is_a_world_and_another_seed_another(tmp_path: Path) -> None:
     """The same arguments give the same registry, fixes and breaches; another seed does not."""
-    worlds = [make_world(seed=seed, subjects=20, hours=1.5) for seed in (3, 3, 4)]
+    worlds = [make_world(seed=seed, subjects=40, hours=1.5) for seed in (3, 3, 4)]
     for i, world in enumerate(worlds):
         world.write_registry(tmp_path / str(i))
         world.write_breaches(tmp_path / str(i) / "breaches.jsonl")
-    read = [{path.name: path.read_bytes() for path in sorted((tmp_path / str(i)).iterdir())} for i in range(3)]
+    files = [sorted(path for path in (tmp_path / str(i)).rglob("*") if path.is_file()) for i in range(3)]
+    read = [{path.name: path.read_bytes() for path in some} for some in files]
     assert read[0] == read[1]
     assert read[0] != read[2]
     assert worlds[0].fixes().equals(worlds[1].fixes())
@@ -122,7 +124,7 @@ def test_a_seed_is_a_world_and_another_seed_another(tmp_path: Path) -> None:
 
 
 def test_the_registry_has_the_files_of_the_contract(tmp_path: Path) -> None:
-    """Five files; ids are unique over regions and areas; rules name areas and subjects that exist; the policy is TOML."""
+    """Five files, and one for each permit; ids are unique; rules name areas and subjects that exist; the policy is TOML."""
     world = make_world(seed=6, subjects=200, hours=2)
     world.write_registry(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -131,21 +133,23 @@ def test_the_registry_has_the_files_of_the_contract(tmp_path: Path) -> None:
         "subjects.jsonl",
         "rules.jsonl",
         "policy.toml",
+        "rules.d",
     }
     features = [
         feature for name in ("regions", "areas") for feature in json.loads((tmp_path / f"{name}.geojson").read_text())["features"]
     ]
     areas = [feature["properties"]["id"] for feature in features]
     subjects = [json.loads(line)["id"] for line in (tmp_path / "subjects.jsonl").read_text().splitlines()]
-    rules = [json.loads(line) for line in (tmp_path / "rules.jsonl").read_text().splitlines()]
+    files = [tmp_path / "rules.jsonl", *(tmp_path / "rules.d").iterdir()]
+    rules = [json.loads(line) for path in files for line in path.read_text().splitlines()]
     assert len(areas) == len(set(areas))
     assert tuple(subjects) == world.subject_ids
     assert len({rule["id"] for rule in rules}) == len(rules)
     for rule in rules:
         assert set(rule["areas"]) <= set(areas)
         assert set(rule.get("subjects", [])) <= set(subjects)
-    assert {rule["effect"] for rule in rules} == {"allow", "forbid"}
-    assert any("permit" in rule for rule in rules)
+    assert {rule["effect"] for rule in rules} == {"allow", "forbid", "require"}
+    assert len(files) - 1 == sum("permit" in rule for rule in rules) > 2
     assert tomllib.loads((tmp_path / "policy.toml").read_text())["policy"]["forbid"] == {"confirm_fixes": 1, "accuracy_factor": 0.0}
     for feature in features:
         shape = shapely.geometry.shape(feature["geometry"])

@@ -29,8 +29,11 @@ Row = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def fixes() -> pa.Table:
-    """Fixes of a small world over midnight (UTC)."""
-    return make_world(seed=21, subjects=12, hours=1.5, start="2026-03-02T07:00:00+08:00").fixes()
+    """Fixes of a small world over midnight (UTC): some without position, some with flags."""
+    table = make_world(seed=21, subjects=26, hours=1.5, start="2026-03-02T07:00:00+08:00").fixes()
+    assert 0 < table["lon"].null_count < 0.1 * len(table)
+    assert table["tamper"].null_count < len(table)
+    return table
 
 
 def rows_of(table: pa.Table) -> list[Row]:
@@ -54,7 +57,9 @@ def of_text(row: Row) -> Row:
     for name, value in row.items():
         if name in ("time", "received"):
             row[name] = milliseconds(value)
-        elif name not in ("subject", "positioning"):
+        elif value in ("true", "false"):
+            row[name] = value == "true"
+        elif name not in ("subject", "positioning") and not isinstance(value, bool):
             row[name] = float(value)
     return row
 
@@ -191,6 +196,9 @@ def test_the_command_writes_the_same_bytes_for_the_same_seed(tmp_path: Path) -> 
         "cleared_to",
         "regions",
         "story",
+        "level",
+        "reason",
+        "late",
     }
 
 

@@ -18,6 +18,8 @@ from operators.fix_batch import FixBatch
 from pipeline.pace import Pace
 from pipeline.replay import Replayed, ReplayOptions, run_replay
 from pipeline.sources.files import FileOptions
+from pipeline.worlds.casting import STORIES
+from pipeline.worlds.stories import Story
 from pipeline.worlds.track_files import write_csv, write_jsonl, write_parquet
 from pipeline.worlds.track_forms import Form, carried_by, write_gpx, write_plt, write_traccar
 from pipeline.worlds.world import Order, World, make_world
@@ -41,10 +43,18 @@ class WorldFolder:
 
     @classmethod
     def make(
-        cls, folder: Path, *, seed: int, subjects: int, hours: float, stories: int | None = None, step_s: int = 60
+        cls,
+        folder: Path,
+        *,
+        seed: int,
+        subjects: int,
+        hours: float,
+        stories: int | None = None,
+        step_s: int = 60,
+        table: tuple[Story, ...] = STORIES,
     ) -> WorldFolder:
         """Simulate, and write the registry."""
-        world = make_world(seed=seed, subjects=subjects, hours=hours, start=START, step_s=step_s, stories=stories)
+        world = make_world(seed=seed, subjects=subjects, hours=hours, start=START, step_s=step_s, stories=stories, table=table)
         world.write_registry(folder / "registry")
         return cls(folder, world)
 

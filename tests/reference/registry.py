@@ -233,6 +233,18 @@ def version_of(
     for name in ("regions.geojson", "areas.geojson"):
         collection = json.loads((directory / name).read_text(encoding="utf-8"))
         features += [(name, collection.get("datum"), feature) for feature in collection["features"]]
-    records = sorted(json.dumps(record, sort_keys=True) for part in (features, subjects, rules) for record in part)
+    said = [*features, *(what_it_says(record) for part in (subjects, rules) for record in part)]
+    records = sorted(json.dumps(record, sort_keys=True) for record in said)
     policy = json.dumps([general, {key: stated.get(key) for key in (*RULE_KEYS, *SHIPPED_IN_SECTION)}], sort_keys=True)
     return hashlib.sha256("\n".join([*records, policy]).encode()).hexdigest()[:12]
+
+
+def what_it_says(record: dict[str, Any]) -> dict[str, Any]:
+    """A subject or rule without what makes no difference: nulls, the order within its lists, the spelling of days."""
+    said = {key: value for key, value in record.items() if value is not None}
+    for key in said.keys() & {"groups", "subjects", "areas", "except"}:
+        said[key] = sorted(set(map(str, said[key])))
+    if "schedule" in said:
+        spans = {read_span(span) for span in said["schedule"]}
+        said["schedule"] = sorted([sorted(span.days), span.from_min, span.to_min] for span in spans)
+    return said

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,24 +14,24 @@ from tests.strategies.shapes import feature, geometries, rectangle
 
 Level = Literal["basic", "full"]
 
-NIGHTS: dict[int, tuple[str, ...]] = {  # starts of tracks, UTC seconds, with local times that come soon after
-    1774744200: ("00:40", "01:00", "01:10", "01:30", "01:50", "02:00", "02:10", "03:00"),  # London goes forward, 2026-03-29 01:00Z
-    1792886400: ("01:00", "01:10", "01:30", "01:50", "02:00", "02:10", "08:30", "09:00"),  # London goes back, 2026-10-25 01:00Z
-    1780300800: ("09:00", "09:10", "09:30", "10:00", "16:00", "16:10", "16:40", "17:30"),  # a day, 2026-06-01 08:00Z
-    1780322400: (
-        "15:10",
-        "15:40",
-        "16:20",
-        "22:00",
-        "22:10",
-        "23:30",
-        "00:00",
-        "00:10",
-    ),  # an evening in Shanghai, 2026-06-01 14:00Z
+NIGHTS: dict[int, tuple[str, ...]] = {
+    # 2026-03-29: clocks in London go forward at 01:00Z.
+    1774744200: ("00:40", "01:00", "01:10", "01:30", "01:50", "02:00", "02:10", "03:00"),
+    # 2026-10-25: they go back at 01:00Z.
+    1792886400: ("01:00", "01:10", "01:30", "01:50", "02:00", "02:10", "08:30", "09:00"),
+    # 1990-04-15: clocks in Shanghai go forward at 2 in the morning, 18:00Z of the day before.
+    640114200: ("01:40", "02:00", "02:10", "02:30", "02:50", "03:00", "03:10", "19:00"),
+    # 1991-09-15: they go back at 2 in the morning, 17:00Z.
+    684864000: ("01:00", "01:10", "01:30", "01:50", "02:00", "02:10", "03:00", "17:30"),
+    # 2026-06-01: a day, from 08:00Z; and an evening in Shanghai, from 14:00Z.
+    1780300800: ("09:00", "09:10", "09:30", "10:00", "16:00", "16:10", "16:40", "17:30"),
+    1780322400: ("15:10", "15:40", "16:20", "22:00", "22:10", "23:30", "00:00", "00:10"),
 }
+"""Starts of tracks, UTC seconds, with local times in London and Shanghai that come soon after."""
 ZONES = ("Europe/London", "Asia/Shanghai")
 DAYS = (None, None, "mon-sun", "sun,mon", "sat,sun", "mon-fri", "fri-mon", "mon,wed-thu")
 GROUPS = ("youth", "drink")
+HOMES = st.sampled_from([None, "west", "east", "north"])
 SUBJECTS = ("p-1", "社区矫正-甲", "a b.c:d", "0086000123")
 
 
@@ -131,6 +132,12 @@ def instants(start_s: int) -> st.SearchStrategy[int]:
     return tens.map(lambda n: (start_s + 10 * n) * 1000)
 
 
+def dates_around(start_s: int) -> list[str]:
+    """The date of a start in UTC, the day before and the day after."""
+    start = datetime.fromtimestamp(start_s, UTC).date()
+    return [str(start + timedelta(days=days)) for days in (-1, 0, 1)]
+
+
 @st.composite
 def schedules(draw: st.DrawFn, start_s: int) -> dict[str, Any]:
     """`schedule`, and perhaps `except` and `timezone`, of a rule: short spans, overnight spans, spans around a change of clocks."""
@@ -141,12 +148,22 @@ def schedules(draw: st.DrawFn, start_s: int) -> dict[str, Any]:
         spans.append(span if days is None else {"days": days, **span})
     rule: dict[str, Any] = {"schedule": spans}
     if draw(st.booleans()):
-        rule["except"] = draw(
-            st.lists(st.sampled_from(["2026-03-28", "2026-03-29", "2026-10-25", "2026-06-01"]), max_size=2, unique=True)
-        )
+        rule["except"] = draw(st.lists(st.sampled_from(dates_around(start_s)), max_size=2, unique=True))
     if draw(st.booleans()):
         rule["timezone"] = draw(st.sampled_from(ZONES))
     return rule
+
+
+@st.composite
+def bound(draw: st.DrawFn, subject_ids: list[str]) -> dict[str, Any]:
+    """Whom a rule binds: everyone, subjects by name, groups, or the two together."""
+    how = draw(st.sampled_from(["everyone", "subjects", "groups", "both"]))
+    binding: dict[str, Any] = {"everyone": True} if how == "everyone" else {}
+    if how in ("subjects", "both"):
+        binding["subjects"] = draw(st.lists(st.sampled_from(subject_ids), min_size=1, max_size=2, unique=True))
+    if how in ("groups", "both"):
+        binding["groups"] = draw(st.lists(st.sampled_from(GROUPS), min_size=1, max_size=2, unique=True))
+    return binding
 
 
 @st.composite
@@ -157,13 +174,7 @@ def rules(
     rule: dict[str, Any] = {"id": rule_id}
     effects = ["allow", "allow", "forbid"] if level == "basic" else ["allow", "allow", "forbid", "require"]
     rule["effect"] = draw(st.sampled_from(effects))
-    bound = draw(st.sampled_from(["everyone", "subjects", "groups", "both"]))
-    if bound in ("subjects", "both"):
-        rule["subjects"] = draw(st.lists(st.sampled_from(subject_ids), min_size=1, max_size=2, unique=True))
-    if bound in ("groups", "both"):
-        rule["groups"] = draw(st.lists(st.sampled_from(GROUPS), min_size=1, max_size=2, unique=True))
-    if bound == "everyone":
-        rule["everyone"] = True
+    rule |= draw(bound(subject_ids))
     rule["areas"] = draw(st.lists(st.sampled_from(area_ids), min_size=1, max_size=3, unique=True))
     limits = sorted(draw(st.lists(instants(start_s), min_size=2, max_size=2, unique=True)))
     rule |= {key: limit for key, limit in zip(("from", "until"), limits, strict=True) if draw(st.integers(0, 2)) == 0}
@@ -189,7 +200,7 @@ def plans(draw: st.DrawFn, level: Level = "basic") -> Plan:
     subjects = []
     for subject_id in SUBJECTS[: draw(st.sampled_from([2, 1, 1, 2, 3, 4]))]:
         groups = draw(st.lists(st.sampled_from(GROUPS), max_size=2, unique=True))
-        home = draw(st.sampled_from([None, "west", "east", "north"]))
+        home = draw(HOMES)
         subject = {"id": subject_id, "home_region": home, "groups": groups}
         subjects.append(subject | ({"silent_after_s": 300} if level == "full" and draw(st.booleans()) else {}))
     ids = [f["properties"]["id"] for f in areas] + (["west", "north"] if draw(st.booleans()) else [])

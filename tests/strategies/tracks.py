@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -92,10 +93,11 @@ def repeated(move: Move) -> list[Move]:
     return [move] + [follows] * ((move.times - 1) if move.kind in ("fix", "contact", "late", "late on") else 0)
 
 
-def points_of(plan: Plan) -> list[Point]:
+def points_of(plans: Sequence[Plan]) -> list[Point]:
     """Where a boundary may go wrong: corners, points of edges, middles of rings; and the centre of each circle and beside it."""
     points: list[Point] = []
-    for feature in (*plan.areas, *plan.regions):
+    shapes = {str(feature["geometry"]): feature for plan in plans for feature in (*plan.areas, *plan.regions)}
+    for feature in shapes.values():
         geometry = feature["geometry"]
         if geometry["type"] == "Point":
             lon, lat = geometry["coordinates"]
@@ -159,13 +161,13 @@ def broken(subject: str, ms: int, which: int) -> bytes:
 class Writer:
     """Writes moves as lines; keeps each subject's times and places so that a record can come late, twice or in contradiction."""
 
-    def __init__(self, plan: Plan, level: Level) -> None:
-        self.points = points_of(plan)
-        self.subjects = [str(subject["id"]) for subject in plan.subjects]
-        self.now_ms = plan.start_s * 1000
+    def __init__(self, plans: Sequence[Plan], level: Level) -> None:
+        self.points = points_of(plans)
+        self.subjects = list(dict.fromkeys(str(subject["id"]) for plan in plans for subject in plan.subjects))
+        self.now_ms = plans[0].start_s * 1000
         self.past: dict[str, list[tuple[int, Point | None]]] = {subject: [] for subject in self.subjects}
         self.late: dict[str, tuple[int, Point | None]] = {}
-        self.late_fixes = level == "full" or plan.least_confirm_fixes > 1
+        self.late_fixes = level == "full" or plans[0].least_confirm_fixes > 1
 
     def line(self, move: Move) -> bytes:
         """The line of a move, without its line feed."""
@@ -214,11 +216,11 @@ class Writer:
         return self.past[subject][-1][0] - move.wait_s * 2_000 - 10_000, place if self.late_fixes else None
 
 
-def tracks(plan: Plan, level: Level = "basic", *, most: int = 60) -> st.SearchStrategy[list[bytes]]:
-    """The lines of a stream, in arrival order, without line feeds."""
+def tracks(plans: Sequence[Plan], level: Level = "basic", *, most: int = 60) -> st.SearchStrategy[list[bytes]]:
+    """The lines of a stream, in arrival order, without line feeds: of everybody whom any of the registries knows."""
 
     def written(chosen: list[Move]) -> list[bytes]:
-        writer = Writer(plan, level)
+        writer = Writer(plans, level)
         return [writer.line(again) for move in chosen for again in repeated(move)]
 
     least = st.sampled_from([2, most // 3, most // 2])
