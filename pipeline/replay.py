@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,17 @@ from fences.problems import FencewatchError
 from pipeline.delivery import Delivery
 from pipeline.delivery_thread import DeliveryThread
 from pipeline.embedded_redis import EmbeddedRedis
-from pipeline.engine import IteratorReader, ShardLogic, Sink, Source
+from pipeline.engine import ShardLogic, Sink, Source
 from pipeline.episodes import Shard
 from pipeline.flow import build_flow
-from pipeline.items import Chunk, Mark, Until
+from pipeline.items import Until
 from pipeline.judging import Judging, rule_set_of
 from pipeline.pace import Pace
 from pipeline.progress import ReplayProgress
 from pipeline.runner import Run
 from pipeline.saved_state import versions_done
 from pipeline.sources.files import FileOptions, FileStream, Position
+from pipeline.sources.read_ahead import ReadAhead
 from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
 from sinks.alert_files import alert_file
@@ -108,12 +108,9 @@ def _replay(
     )  # fmt: skip
     streams: list[FileStream] = []
 
-    def open_reader(position: Position | None) -> IteratorReader:
+    def open_reader(position: Position | None) -> ReadAhead:
         streams.append(FileStream(options.files, options.reading, position, run.stop))
-        items: Iterator[Chunk | Mark] = iter(streams[-1])
-        if options.until_ms is not None:
-            items = chain(items, [Until(options.until_ms)])
-        return IteratorReader(items, lambda: streams[-1].position)
+        return ReadAhead(streams[-1], None if options.until_ms is None else Until(options.until_ms))
 
     def build_shard(snapshot: Any) -> ShardLogic:  # noqa: ANN401 - Bytewax's form
         ids_of = folder.ids if folder is not None else None
