@@ -100,7 +100,7 @@ def test_redis_dies_and_comes_back(short_day: ShortDay, redis: RedisProcess, rep
         fed = Fed(short_day, "--redis", redis.url)
         replays.append(fed)
         fed.give(0, 0.4)
-        until(lambda: len(subscriber.events) > 5)
+        until(lambda: len(subscriber.events) > 5 and follower.events)
         redis.kill()
         subscriber.subscribed.clear()
         fed.give(0.4, 0.8)
@@ -125,7 +125,7 @@ def test_redis_dies_again_and_again(short_day: ShortDay, redis: RedisProcess, re
         replays.append(fed)
         feeding = threading.Thread(target=_in_forty_parts, args=(fed,))
         feeding.start()
-        until(lambda: subscriber.events)
+        until(lambda: subscriber.events and follower.events)
         for _ in range(4):
             time.sleep(dice.uniform(0, 0.4))
             redis.kill()
