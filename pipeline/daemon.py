@@ -22,13 +22,15 @@ from pipeline.delivery import Delivery
 from pipeline.embedded_redis import EmbeddedRedis
 from pipeline.engine import ShardLogic, Sink, Source
 from pipeline.episodes import Shard, open_by_kind
+from pipeline.explain.from_daemon import Answerer
 from pipeline.flow import build_flow
 from pipeline.health import Health, serve
 from pipeline.items import ClockMark
 from pipeline.judging import Judging, rule_set_of
 from pipeline.registry_loading import load_fence_set
 from pipeline.runner import Run
-from pipeline.sources.redis_streams import RedisStreams, Server
+from pipeline.sources.configured import servers_of
+from pipeline.sources.redis_streams import RedisStreams
 from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
 from pipeline.wall_clock import WallClock
@@ -133,7 +135,7 @@ def run_daemon(configuration: Configuration) -> None:
 
         def open_reader(position: dict[tuple[str, str], bytes] | None) -> RedisStreams:
             return RedisStreams(
-                _servers(configuration, url, password_file),
+                servers_of(configuration, url),
                 clock,
                 position,
                 lambda away: health.not_ready("source", "a source cannot be read" if away else None),
@@ -142,7 +144,13 @@ def run_daemon(configuration: Configuration) -> None:
 
         judging = Judging(rules, 1, timer=metrics.stage)
         flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: delivery, run))
-        server = serve(configuration.http.host_and_port, metrics, health, lambda: _measure(metrics, fence_set, shards))
+        server = serve(
+            configuration.http.host_and_port,
+            metrics,
+            health,
+            lambda: _measure(metrics, fence_set, shards),
+            Answerer(folder.path, lambda subject: shards[0].facts(subject, clock.now_ms()) if shards else None),
+        )
         log.info(
             "watching",
             deployment=deployment,
@@ -184,13 +192,3 @@ def _redis(configuration: Configuration) -> Iterator[tuple[str, Path | None]]:
     with EmbeddedRedis(configuration.state_dir / "redis") as server:
         typer.echo(f"embedded Redis: {server.url}", err=True)
         yield server.url, None
-
-
-def _servers(configuration: Configuration, url: str, password_file: Path | None) -> list[Server]:
-    by_url: dict[str | None, list[tuple[str, str]]] = {}
-    for source in configuration.sources:
-        by_url.setdefault(source.url, []).extend((source.name, stream) for stream in source.streams)
-    return [
-        Server(connect(other or url, password_file=password_file if other is None else None), streams)
-        for other, streams in by_url.items()
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ from fences.fence_set import FenceSet
 from operators.acceptance import REASONS
 from operators.due import bring_due, bring_mark
 from operators.events import Events
+from operators.explanation import explain, standing_of
+from operators.facts import Facts
 from operators.feeds import Feeds
 from operators.fix_batch import OPTIONAL_FIELDS
 from operators.order import CONFLICTS, CONTACTS, DUPLICATES, JUDGED, LATE
@@ -45,6 +48,7 @@ class Shard:
         else:
             self.state = from_snapshot(snapshot, fence_set, known_ids(snapshot["numbering"]) if known_ids is not None else None)
         self.feeds = Feeds(self.state, feeds, snapshot.get("feeds") if snapshot is not None else None)
+        self._lock = threading.Lock()
         self._fence_set = fence_set
         self._numbering = numbering_of(ids_of(registry))
         self._versions_done = 0 if snapshot is None else snapshot["versions_done"]
@@ -54,8 +58,28 @@ class Shard:
 
     def take(self, item: JudgedBatch | Mark) -> Outgoing:
         """What an item makes: alerts of a batch or of a mark, and the clock marks that have gone by."""
-        if not isinstance(item, JudgedBatch):
-            return self._mark(item)
+        with self._lock:
+            return self._batch(item) if isinstance(item, JudgedBatch) else self._mark(item)
+
+    def facts(self, subject: str, at_ms: int) -> Facts:
+        """What is known of a subject between two items, judged as of an instant; may be asked from another thread."""
+        while True:
+            fence_set = self._fence_set
+            if subject not in fence_set.registry.subject_ids:
+                return Facts(subject, at_ms, fence_set.version, registered=False)
+            number = fence_set.registry.subject_ids.index(subject)
+            with self._lock:
+                if self._fence_set is fence_set:
+                    standing = standing_of(self.state, number, int(fence_set.fences.limits[0]["silent_long_after_ms"]))
+                    break
+        return explain(fence_set, number, standing, at_ms)
+
+    @property
+    def fence_set(self) -> FenceSet:
+        """The fence set in force."""
+        return self._fence_set
+
+    def _batch(self, item: JudgedBatch) -> Outgoing:
         started = time.perf_counter()
         fixes, before = item.fixes, self.state.memory.counts.copy()
         # The newest cells: those of last positions were made known after this batch was judged.
