@@ -8,7 +8,6 @@ point: through the zone index.
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +16,9 @@ from numpy.typing import NDArray
 
 from fences.activity import Calendar, compile_calendar
 from fences.compiled import record_type
+from fences.numbering import numbering_of
+from fences.packed_ids import PackedIds
+from fences.prints import mixed, prints_between, prints_of
 from fences.rasters import compile_shapes
 from fences.registry import ALLOW, FOR_EVER, FORBID, FROM_EVER, REQUIRE, Lists, Policy, Registry, RulePolicy, Schedule
 from fences.shapes import Shapes
@@ -101,6 +103,7 @@ class FenceSet:
         """Compile rasters, bindings and index; `progress(what, done, total)` is called now and then."""
         self.registry = registry
         self.version = registry.version
+        self._numbering: str | None = None
         self._rule_numbers: dict[str, int] | None = None
         self._prints: NDArray[np.uint64] | None = None
         self.region_count = registry.region_count
@@ -143,6 +146,13 @@ class FenceSet:
         """The arrays, with the cells that are known so far."""
         return self._fences._replace(cells=self.zone_index.cells)
 
+    @property
+    def numbering(self) -> str:
+        """The name of its numbering of subjects and rules."""
+        if self._numbering is None:
+            self._numbering = numbering_of((self.registry.subject_ids, self.registry.rule_ids))
+        return self._numbering
+
     def rule_number(self, rule_id: str) -> int | None:
         """Number of a rule by id, None where there is none."""
         if self._rule_numbers is None:
@@ -155,20 +165,25 @@ class FenceSet:
         Equal where these are.
         """
         if self._prints is None:
-            shapes = [blake2b(wkb, digest_size=8).digest() for wkb in shapely.to_wkb(self.registry.area_shapes)]
-            terms = [row.tobytes() for row in self._fences.policy]
-            prints = []
-            for r, name in enumerate(self.registry.rule_ids):
-                parts = [name.encode(), bytes([self.registry.rule_effect[r]]), terms[self._fences.rule[r]["policy"]]]
-                parts += sorted(shapes[a] for a in self.registry.rule_areas.of(r).tolist())
-                prints.append(blake2b(b"\x1f".join(parts), digest_size=8).digest())
-            prints.append(blake2b(terms[-3], digest_size=8).digest())
-            self._prints = np.frombuffer(b"".join(prints), np.uint64)
+            self._prints = _rule_prints(self.registry, self._fences)
         return self._prints
 
     def region_id(self, region: int) -> str | None:
         """Id of a region by number, None for -1."""
         return None if region < 0 else self.registry.area_ids[region]
+
+
+def _rule_prints(registry: Registry, fences: Fences) -> NDArray[np.uint64]:
+    """What `FenceSet.rule_prints` gives."""
+    shapes = prints_of(list(shapely.to_wkb(registry.area_shapes, byte_order=1)))[:, 0]
+    terms = prints_of([row.tobytes() for row in fences.policy])[:, 0]
+    packed = PackedIds.of(registry.rule_ids)
+    # A sum over each rule's areas; unsigned numbers wrap, and so does their difference.
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(shapes[registry.rule_areas.item], dtype=np.uint64)])
+    areas = sums[registry.rule_areas.start[1:]] - sums[registry.rule_areas.start[:-1]]
+    names = prints_between(packed.text, packed.start)[:, 0]
+    rules = mixed(names, registry.rule_effect.astype(np.uint64), terms[fences.rule["policy"]], areas)
+    return np.append(rules, terms[-3])
 
 
 def _sorted(lists: Lists) -> Lists:

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fences.load import load_registry
+from fences.numbering import ids_of, numbering_of
 from fences.problems import FencewatchError
 from fences.registry import Registry
-from operators.snapshot import ids_of, numbering_of
 from operators.state import ROW
 from pipeline.state_folder import read_ids
 from sinks.alert_json import rfc3339

@@ -12,9 +12,9 @@ from typing import IO
 from bytewax._bytewax import init_db_dir
 from bytewax.recovery import RecoveryConfig
 
+from fences.numbering import Ids, ids_of, numbering_of
 from fences.problems import FencewatchError
 from fences.registry import Registry
-from operators.snapshot import Ids, ids_of, numbering_of
 
 PARTITIONS = 1
 
