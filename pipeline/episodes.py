@@ -18,6 +18,8 @@ from operators.acceptance import REASONS
 from operators.alert import Alert
 from operators.due import bring_due, bring_mark
 from operators.events import Events
+from operators.explanation import explain, standing_of
+from operators.facts import Facts
 from operators.feeds import Feeds
 from operators.fix_batch import OPTIONAL_FIELDS
 from operators.order import CONFLICTS, CONTACTS, DUPLICATES, JUDGED, LATE
@@ -66,6 +68,24 @@ class Shard:
         """What an item makes: alerts of a batch or of a mark, and the clock marks that have gone by."""
         with self._lock:
             return self._batch(item) if isinstance(item, JudgedBatch) else self._mark(item)
+
+    def facts(self, subject: str, at_ms: int) -> Facts:
+        """What is known of a subject between two items, judged as of an instant; may be asked from another thread."""
+        while True:
+            fence_set = self._fence_set
+            number = next((s for s, name in enumerate(fence_set.registry.subject_ids) if name == subject), None)
+            if number is None:
+                return Facts(subject, at_ms, fence_set.version, registered=False)
+            with self._lock:
+                if self._fence_set is fence_set:
+                    standing = standing_of(self.state, number, int(fence_set.fences.limits[0]["silent_long_after_ms"]))
+                    break
+        return explain(fence_set, number, standing, at_ms)
+
+    @property
+    def fence_set(self) -> FenceSet:
+        """The fence set in force."""
+        return self._fence_set
 
     def _batch(self, item: JudgedBatch) -> Outgoing:
         started = time.perf_counter()
