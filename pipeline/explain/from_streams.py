@@ -18,6 +18,7 @@ from fences.findings import shown
 from fences.problems import FencewatchError
 from fences.times import to_ms
 from operators.decode.joined import joined
+from operators.decode.stamps import stamp_of
 from operators.feeds import KIND as FEED_SILENT
 from operators.fix_batch import FixBatch
 from operators.subject_directory import SubjectDirectory
@@ -104,18 +105,23 @@ def _as_told(explanation: Explanation, told: list[Event]) -> Explanation:
     own = [event for event in told if event["data"]["kind"] != FEED_SILENT and _ms(event["time"]) <= at_ms]
     ids = {event["id"] for event in own}
     again = {alert.id for alert in explanation.alerts}
+    later = [event for event in own if event["id"] not in again and event["at_ms"] > at_ms]
+    own = [event for event in own if event not in later]
     notes = list(explanation.notes)
     if again - ids:
         kinds = ", ".join(f"{a.kind} {a.change} {rfc3339(a.time_ms)}" for a in explanation.alerts if a.id not in ids)
         notes.append(f"judged again there would be, but was not told: {kinds}")
-    if ids - again:
+    missing = {event["id"] for event in own} - again
+    if missing:
         notes.append(
-            f"{len(ids - again):,} of the alerts told then do not come out again: older records are gone, or the rules changed"
+            f"{len(missing):,} of the alerts told then do not come out again: older records are gone, or the rules changed"
         )
     versions = {event["data"]["rules_version"] for event in own[-1:]} - {explanation.facts.rules_version}
     if versions:
         notes.append(f"the last alert was told under rules {versions.pop()}; --registry and --registry-at name the rules of then")
-    return msgspec.structs.replace(explanation, alerts=[_facts(event) for event in own], notes=notes)
+    return msgspec.structs.replace(
+        explanation, alerts=[_facts(event) for event in own], later_alerts=[_facts(event) for event in later], notes=notes
+    )
 
 
 def _records_of(subject: str, configuration: Configuration, url: str) -> tuple[list[tuple[str, FixBatch]], int]:
@@ -146,7 +152,7 @@ def _records_of(subject: str, configuration: Configuration, url: str) -> tuple[l
 
 
 def _told(subject: str, configuration: Configuration, url: str, from_ms: int) -> Iterator[Event]:
-    """The alerts of the stream that are about a subject, or about a source, in order; from a stamp on."""
+    """The alerts about a subject or about a source, in order, from a stamp on; `at_ms`: when it was told."""
     client: Any = connect(url, password_file=configuration.redis.password_file)
     names = RedisNames(configuration.redis.prefix)
     subjects = {subject, *(source.name for source in configuration.sources)}
@@ -154,9 +160,9 @@ def _told(subject: str, configuration: Configuration, url: str, from_ms: int) ->
     begin: bytes | str = str(from_ms)
     try:
         while page := client.xrange(names.alerts, begin, "+", count=PAGE):
-            for _, fields in page:
+            for entry_id, fields in page:
                 if any(mark in fields[b"event"] for mark in marks):
-                    event = orjson.loads(fields[b"event"])
+                    event = {**orjson.loads(fields[b"event"]), "at_ms": stamp_of(entry_id)}
                     if event["data"]["kind"] == FEED_SILENT or event["subject"] == subject:
                         yield event
             begin = b"(" + page[-1][0]

@@ -65,6 +65,7 @@ def page(told: Explanation) -> Iterator[str]:
     later = [_record(record, when) for record in told.later[:10]]
     yield from _table("arrived only later", RECORD_HEADS, later)
     yield from _table("alerts", ALERT_HEADS, [_alert(a, when) for a in told.alerts[-10:]])
+    yield from _table("alerts told only later", ALERT_HEADS, [_alert(alert, when) for alert in told.later_alerts])
     if told.notes:
         yield ""
         yield from (line for note in told.notes for line in textwrap.wrap(f"note: {note}", WIDTH))

@@ -109,6 +109,9 @@ def _more(told: Explanation) -> Iterator[str]:
         one = told.later[0]
         many = f"{len(told.later):,} records" if len(told.later) > 1 else "A record"
         yield f"{many} of a time up to then arrived only later: the first, of {when(one.time_ms)}, at {when(one.arrival_ms)}."
+    for alert in told.later_alerts:
+        if alert.change == "opened":
+            yield f"What came later told of {alert.kind} since {when(alert.onset_ms)}{' (late evidence)' if alert.late else ''}."
 
 
 def _kind_of_record(became: str) -> str:

@@ -208,7 +208,8 @@ def test_what_arrived_only_later(tmp_path: Path) -> None:
     told = there.told(90)
     assert told["sentence"].startswith("No alert: he was inside home (rule stay).")
     assert f"A record of a time up to then arrived only later: the first, of {local(60)}, at {local(500)}." in told["sentence"]
-    assert [r["became"] for r in told["later"]] == ["not known yet"]
+    assert [r["became"] for r in told["later"]] == ["judged"]
+    assert told["later_alerts"] == []
     assert told["next"] == "2026-06-01T08:08:20.000Z"
     assert there.told(501)["records"][-1]["became"] == "judged"
 
