@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from operators.alert import LEVELS
 from operators.facts import Facts, RuleFacts, SlotFacts
 from pipeline.explain.story import Explanation
 
@@ -69,7 +70,7 @@ def _first(told: Explanation) -> str:
     if facts.arrival_ms is None:
         came = f" His first record arrived at {when(told.next_ms)}." if told.next_ms is not None else ""
         return f"No alert: nothing had been heard of {who} by then, and of whom nothing was ever heard nothing is told.{came}"
-    opened = [slot for slot in facts.slots if slot.state == "open"]
+    opened = sorted((slot for slot in facts.slots if slot.state == "open"), key=_gravity)
     pending = [slot for slot in facts.slots if slot.state == "pending"]
     sentences = [
         f"{_level(slot)} alert {slot.kind} is open since {when(slot.onset_ms)}: {_open(facts, slot, when)}." for slot in opened
@@ -83,7 +84,8 @@ def _first(told: Explanation) -> str:
 def _more(told: Explanation) -> Iterator[str]:
     facts, when = told.facts, Times(told.facts)
     busy = {slot.slot for slot in facts.slots if slot.state != "fine"}
-    ended = [alert for alert in told.alerts if alert.change == "cleared"]
+    judged = any(slot == "area" or slot.startswith("rule:") for slot in busy)
+    ended = [a for a in told.alerts if a.change == "cleared" and (not judged or a.slot not in FLAGS)]
     if ended and ended[-1].slot not in busy:
         last = ended[-1]
         if last.late:
@@ -108,7 +110,8 @@ def _more(told: Explanation) -> Iterator[str]:
     if told.later:
         one = told.later[0]
         many = f"{len(told.later):,} records" if len(told.later) > 1 else "A record"
-        yield f"{many} of a time up to then arrived only later: the first, of {when(one.time_ms)}, at {when(one.arrival_ms)}."
+        how = f", at {when(one.arrival_ms)}" if (one.arrival_ms or 0) > facts.at_ms else ", stands behind later ones in the stream"
+        yield f"{many} of a time up to then came only later: the first, of {when(one.time_ms)}{how}."
     for alert in told.later_alerts:
         if alert.change == "opened":
             yield f"What came later told of {alert.kind} since {when(alert.onset_ms)}{' (late evidence)' if alert.late else ''}."
@@ -116,6 +119,10 @@ def _more(told: Explanation) -> Iterator[str]:
 
 def _kind_of_record(became: str) -> str:
     return {"duplicate": "a duplicate", "conflict": "in conflict with another of the same time"}.get(became, became)
+
+
+def _gravity(slot: SlotFacts) -> tuple[int, int]:
+    return LEVELS.index(slot.level or LEVELS[-1]), slot.onset_ms or 0
 
 
 def _level(slot: SlotFacts) -> str:
@@ -133,8 +140,14 @@ def _open(facts: Facts, slot: SlotFacts, when: Times) -> str:
         text += f"; {slot.clear_count} of {slot.clear_fixes} fine fixes say so, then it is cleared"
     if slot.kind == "overstay":
         ended = [rule for rule in facts.rules if rule.effect == "allow" and rule.was_active_when_fine and not rule.active]
-        text += "".join(f"; rule {rule.id}, which had allowed it, is no longer active" for rule in ended)
+        text += "".join(f"; rule {rule.id} had allowed it{_until(facts, rule, when)}" for rule in ended)
     return text
+
+
+def _until(facts: Facts, rule: RuleFacts, when: Times) -> str:
+    if rule.until_ms is not None and rule.until_ms <= facts.at_ms:
+        return f" until {when(rule.until_ms)}"
+    return f" at {when(facts.last_fine_ms)}, and is not active now"
 
 
 def _pending(facts: Facts, slot: SlotFacts, when: Times) -> str:
