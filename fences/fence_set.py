@@ -8,6 +8,8 @@ point: through the zone index.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 
 from fences.activity import Calendar, compile_calendar
 from fences.compiled import record_type
+from fences.id_index import IdIndex
 from fences.numbering import numbering_of
 from fences.packed_ids import PackedIds
 from fences.prints import mixed, prints_between, prints_of
@@ -104,7 +107,8 @@ class FenceSet:
         self.registry = registry
         self.version = registry.version
         self._numbering: str | None = None
-        self._rule_numbers: dict[str, int] | None = None
+        self._rule_index: IdIndex | None = None
+        self._subject_index: IdIndex | None = None
         self._prints: NDArray[np.uint64] | None = None
         self.region_count = registry.region_count
         policy, rule_policy = _policies(registry.rule_policy, registry.section_policy)
@@ -153,11 +157,27 @@ class FenceSet:
             self._numbering = numbering_of((self.registry.subject_ids, self.registry.rule_ids))
         return self._numbering
 
+    def name_numbering(self, name: str) -> None:
+        """Another name than that of its ids in order, for a numbering that is only added to."""
+        self._numbering = name
+
     def rule_number(self, rule_id: str) -> int | None:
         """Number of a rule by id, None where there is none."""
-        if self._rule_numbers is None:
-            self._rule_numbers = {name: i for i, name in enumerate(self.registry.rule_ids)}
-        return self._rule_numbers.get(rule_id)
+        if self._rule_index is None:
+            self._rule_index = IdIndex.of(self.registry.rule_ids)
+        return self._rule_index.find(rule_id)
+
+    def subject_number(self, subject_id: str) -> int | None:
+        """Number of a subject by id, None where there is none."""
+        if self._subject_index is None:
+            self._subject_index = IdIndex.of(self.registry.subject_ids)
+        return self._subject_index.find(subject_id)
+
+    @property
+    def subject_count(self) -> int:
+        """How many subjects there are."""
+        self.subject_number("")
+        return 0 if self._subject_index is None else len(self._subject_index.numbers)
 
     def rule_prints(self) -> NDArray[np.uint64]:
         """A print of each rule's id, effect, shapes and policy, and last that of the policy's section allow.
@@ -167,6 +187,25 @@ class FenceSet:
         if self._prints is None:
             self._prints = _rule_prints(self.registry, self._fences)
         return self._prints
+
+    def to_hand_over(self) -> FenceSet:
+        """The same for another process: everything made that is made when first asked for, and arrays alone.
+
+        Its registry is without the shapes, schedules and time zones of its records; judging and explaining need none of them.
+        """
+        self.rule_prints()
+        other = copy(self)
+        none = np.empty(0, np.object_)
+        other.registry = replace(
+            self.registry, area_shapes=none, rule_schedules=(), rule_timezones=(),
+            subject_ids=PackedIds.of(self.registry.subject_ids), rule_ids=PackedIds.of(self.registry.rule_ids),
+        )  # fmt: skip
+        other.zone_index.complete()
+        # Asked by id now and then, and then not by a pass over all of them.
+        for ask in (other.rule_number, other.subject_number):
+            ask("")
+        _ = other.numbering
+        return other
 
     def region_id(self, region: int) -> str | None:
         """Id of a region by number, None for -1."""

@@ -49,6 +49,9 @@ def _print_each(text: NDArray[np.uint8], start: NDArray[np.int64], out: NDArray[
 def prints_between(text: NDArray[np.uint8], start: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Prints uint64[n, 2] of the texts `text[start[i]:start[i + 1]]`."""
     out = np.zeros((len(start) - 1, 2), np.uint64)
+    # Writable and read-only arrays would each have a loop of their own.
+    text, start = text.view(), start.view()
+    text.flags.writeable = start.flags.writeable = False
     with np.errstate(over="ignore"):  # Words wrap on purpose; without the compiler numpy would warn.
         _print_each(text, start, out)
     return out

@@ -242,7 +242,9 @@ class VersionChange:
     def take(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
         """The part of those of some subjects (numbers, -1 is none) who wait: before any record of theirs is taken."""
         found = np.unique(subjects[subjects >= 0])
-        yield from self._concerned(found[self._waiting[found]])
+        found = found[self._waiting[found]]
+        if len(found):
+            yield from self._concerned(found)
 
     def take_some(self, most: int) -> Iterator[Alert]:
         """The part of at most so many of those who wait; of all the others once nobody waits, they may be forgotten."""
@@ -252,8 +254,6 @@ class VersionChange:
             self._state.memory.pool.head[NEXT_DUE] = 0
 
     def _concerned(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
-        if not len(subjects):
-            return
         state, pool = self._state, self._state.memory.pool
         state.memory = state.memory._replace(pool=pool._replace(region_bit=self._bits))
         prints = yield from self._under_old(subjects)

@@ -73,7 +73,7 @@ class Shard:
         """What is known of a subject between two items, judged as of an instant; may be asked from another thread."""
         while True:
             fence_set = self._fence_set
-            number = next((s for s, name in enumerate(fence_set.registry.subject_ids) if name == subject), None)
+            number = fence_set.subject_number(subject)
             if number is None:
                 return Facts(subject, at_ms, fence_set.version, registered=False)
             with self._lock:

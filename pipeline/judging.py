@@ -40,8 +40,10 @@ class RuleSet:
 def rule_set_of(fence_set: FenceSet, shards: int) -> RuleSet:
     """The rule set of a compiled registry. A subject's shard follows from his id alone: it is the same under every version."""
     ids = fence_set.registry.subject_ids
-    hashes = [crc32(name.encode()) for name in ids] if shards > 1 else [0] * len(ids)
-    return RuleSet(fence_set, SubjectDirectory(ids), np.array([*hashes, 0], np.int64) % shards)
+    if shards == 1:
+        return RuleSet(fence_set, SubjectDirectory(ids, gaps=True), np.zeros(len(ids) + 1, np.int64))
+    hashes = [crc32(name.encode()) for name in ids]
+    return RuleSet(fence_set, SubjectDirectory(ids, gaps=True), np.array([*hashes, 0], np.int64) % shards)
 
 
 @dataclass(slots=True)

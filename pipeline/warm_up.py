@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pyarrow as pa
 
+from fences.difference import Difference
 from fences.fence_set import Fences, FenceSet
 from fences.load import load_registry
 from fences.registry import FORBID
@@ -24,6 +25,7 @@ from operators.explanation import explain, standing_of
 from operators.fix_batch import FixBatch
 from operators.state import State
 from operators.step import step
+from operators.versions import VersionChange
 from pipeline.items import Chunk, JudgedBatch
 from pipeline.judging import Judging, RuleSet, rule_set_of
 from pipeline.worlds.world import make_world
@@ -79,6 +81,10 @@ def _step(rules: RuleSet, item: JudgedBatch) -> None:
     step(item.verdicts.fences, state, item.verdicts, np.empty(0, np.int64), item.subject, item.fixes)
     bring_due(item.verdicts.fences, state, 0, 0)
     bring_mark(item.verdicts.fences, state, 1)
+    nothing = np.zeros(0, np.bool_)
+    change = VersionChange(state, rules.fence_set, rules.fence_set, 0, Difference(None, None, nothing, nothing))
+    for _ in (*change.begin(), *change.take_some(0)):
+        raise AssertionError("a change that concerns nobody tells nothing")
     for subject in range(min(1, len(registry.subject_ids))):
         # As of somebody of whom a record came: the state is thrown away, the point is that of the fix, whose cell is known.
         row = state.memory.row[subject]
