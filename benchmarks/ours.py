@@ -21,7 +21,7 @@ from pipeline.judging import Judging, rule_set_of
 from pipeline.replay import ReplayOptions, run_replay
 from pipeline.runner import Run
 from pipeline.sources.files import FileOptions, FileStream
-from pipeline.sources.redis_streams import RedisStreams, Server
+from pipeline.sources.redis_streams import Position, RedisStreams, Server
 from pipeline.state_folder import StateFolder
 from pipeline.totals import Totals
 from pipeline.wall_clock import WallClock
@@ -53,7 +53,7 @@ def live(registry: Registry, source: str, stream: str, fixes: int, url: str, pre
         folder = StateFolder(Path(directory))
         judging = Judging(rule_set_of(fence_set, 1), 1)
 
-        def open_reader(position: dict[tuple[str, str], bytes] | None) -> RedisStreams:
+        def open_reader(position: Position | None) -> RedisStreams:
             return RedisStreams([Server(connect(source), [("bench", stream)])], WallClock(), position, lambda _away: None)
 
         def delivered(_marks: list[ClockMark]) -> None:

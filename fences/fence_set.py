@@ -8,7 +8,8 @@ point: through the zone index.
 from __future__ import annotations
 
 from collections.abc import Callable
-from hashlib import blake2b
+from copy import copy
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,11 @@ from numpy.typing import NDArray
 
 from fences.activity import Calendar, compile_calendar
 from fences.compiled import record_type
+from fences.id_index import IdIndex
 from fences.large_pages import in_large_pages
+from fences.numbering import numbering_of
+from fences.packed_ids import PackedIds
+from fences.prints import mixed, prints_between, prints_of
 from fences.rasters import compile_shapes
 from fences.registry import ALLOW, FOR_EVER, FORBID, FROM_EVER, REQUIRE, Lists, Policy, Registry, RulePolicy, Schedule
 from fences.shapes import Shapes
@@ -102,7 +107,9 @@ class FenceSet:
         """Compile rasters, bindings and index; `progress(what, done, total)` is called now and then."""
         self.registry = registry
         self.version = registry.version
-        self._rule_numbers: dict[str, int] | None = None
+        self._numbering: str | None = None
+        self._rule_index: IdIndex | None = None
+        self._subject_index: IdIndex | None = None
         self._prints: NDArray[np.uint64] | None = None
         self.region_count = registry.region_count
         policy, rule_policy = _policies(registry.rule_policy, registry.section_policy)
@@ -145,11 +152,34 @@ class FenceSet:
         """The arrays, with the cells that are known so far."""
         return self._fences._replace(cells=self.zone_index.cells)
 
+    @property
+    def numbering(self) -> str:
+        """The name of its numbering of subjects and rules."""
+        if self._numbering is None:
+            self._numbering = numbering_of((self.registry.subject_ids, self.registry.rule_ids))
+        return self._numbering
+
+    def name_numbering(self, name: str) -> None:
+        """Another name than that of its ids in order, for a numbering that is only added to."""
+        self._numbering = name
+
     def rule_number(self, rule_id: str) -> int | None:
         """Number of a rule by id, None where there is none."""
-        if self._rule_numbers is None:
-            self._rule_numbers = {name: i for i, name in enumerate(self.registry.rule_ids)}
-        return self._rule_numbers.get(rule_id)
+        if self._rule_index is None:
+            self._rule_index = IdIndex.of(self.registry.rule_ids)
+        return self._rule_index.find(rule_id)
+
+    def subject_number(self, subject_id: str) -> int | None:
+        """Number of a subject by id, None where there is none."""
+        if self._subject_index is None:
+            self._subject_index = IdIndex.of(self.registry.subject_ids)
+        return self._subject_index.find(subject_id)
+
+    @property
+    def subject_count(self) -> int:
+        """How many subjects there are."""
+        self.subject_number("")
+        return 0 if self._subject_index is None else len(self._subject_index.numbers)
 
     def rule_prints(self) -> NDArray[np.uint64]:
         """A print of each rule's id, effect, shapes and policy, and last that of the policy's section allow.
@@ -157,20 +187,44 @@ class FenceSet:
         Equal where these are.
         """
         if self._prints is None:
-            shapes = [blake2b(wkb, digest_size=8).digest() for wkb in shapely.to_wkb(self.registry.area_shapes)]
-            terms = [row.tobytes() for row in self._fences.policy]
-            prints = []
-            for r, name in enumerate(self.registry.rule_ids):
-                parts = [name.encode(), bytes([self.registry.rule_effect[r]]), terms[self._fences.rule[r]["policy"]]]
-                parts += sorted(shapes[a] for a in self.registry.rule_areas.of(r).tolist())
-                prints.append(blake2b(b"\x1f".join(parts), digest_size=8).digest())
-            prints.append(blake2b(terms[-3], digest_size=8).digest())
-            self._prints = np.frombuffer(b"".join(prints), np.uint64)
+            self._prints = _rule_prints(self.registry, self._fences)
         return self._prints
+
+    def to_hand_over(self) -> FenceSet:
+        """The same for another process: everything made that is made when first asked for, and arrays alone.
+
+        Its registry is without the shapes, schedules and time zones of its records; judging and explaining need none of them.
+        """
+        self.rule_prints()
+        other = copy(self)
+        none = np.empty(0, np.object_)
+        other.registry = replace(
+            self.registry, area_shapes=none, rule_schedules=(), rule_timezones=(),
+            subject_ids=PackedIds.of(self.registry.subject_ids), rule_ids=PackedIds.of(self.registry.rule_ids),
+        )  # fmt: skip
+        other.zone_index.complete()
+        # Asked by id now and then, and then not by a pass over all of them.
+        for ask in (other.rule_number, other.subject_number):
+            ask("")
+        _ = other.numbering
+        return other
 
     def region_id(self, region: int) -> str | None:
         """Id of a region by number, None for -1."""
         return None if region < 0 else self.registry.area_ids[region]
+
+
+def _rule_prints(registry: Registry, fences: Fences) -> NDArray[np.uint64]:
+    """What `FenceSet.rule_prints` gives."""
+    shapes = prints_of(list(shapely.to_wkb(registry.area_shapes, byte_order=1)))[:, 0]
+    terms = prints_of([row.tobytes() for row in fences.policy])[:, 0]
+    packed = PackedIds.of(registry.rule_ids)
+    # A sum over each rule's areas; unsigned numbers wrap, and so does their difference.
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(shapes[registry.rule_areas.item], dtype=np.uint64)])
+    areas = sums[registry.rule_areas.start[1:]] - sums[registry.rule_areas.start[:-1]]
+    names = prints_between(packed.text, packed.start)[:, 0]
+    rules = mixed(names, registry.rule_effect.astype(np.uint64), terms[fences.rule["policy"]], areas)
+    return np.append(rules, terms[-3])
 
 
 def _sorted(lists: Lists) -> Lists:

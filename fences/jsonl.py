@@ -56,7 +56,8 @@ def read_records(
     directory: Path, stem: str, form: type[Record], findings: Findings, progress: Progress | None = None
 ) -> Records[Record]:
     """Every record of `<stem>.jsonl` and `<stem>.d/*.jsonl`. A wrong one goes to `findings`; what could be saved of it stays."""
-    paths = [directory / f"{stem}.jsonl", *sorted((directory / f"{stem}.d").glob("*.jsonl"))]
+    # A name with a dot in front is a file that somebody has not finished yet.
+    paths = [directory / f"{stem}.jsonl", *sorted((directory / f"{stem}.d").glob("[!.]*.jsonl"))]
     reader = _Reader(form, findings, progress)
     file_of: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
     line_of: list[NDArray[np.int64]] = [np.empty(0, np.int64)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,8 @@ class Registry:
     """A checked registry. Areas: the regions first (`region_count` of them), then the areas, each file in its order.
 
     `area_shapes` are shapely polygons or multipolygons in WGS-84 (circles already turned into the polygon that stands for them).
-    `subject_home` is -1 for none. Times are UTC milliseconds; `FROM_EVER` and `FOR_EVER` where the rule gives none.
+    `subject_home` is -1 for none. An empty id is a number that is nobody's any more: a gap, bound by nothing. Times are UTC
+    milliseconds; `FROM_EVER` and `FOR_EVER` where the rule gives none.
     """
 
     version: str
@@ -91,12 +93,12 @@ class Registry:
     area_shapes: NDArray[np.object_]
     region_count: int
     region_timezones: tuple[str, ...]
-    subject_ids: tuple[str, ...]
+    subject_ids: Sequence[str]
     subject_home: NDArray[np.int32]
     subject_groups: Lists
     subject_silent_after_s: NDArray[np.float64]
     group_ids: tuple[str, ...]
-    rule_ids: tuple[str, ...]
+    rule_ids: Sequence[str]
     rule_effect: NDArray[np.uint8]
     rule_everyone: NDArray[np.bool_]
     rule_subjects: Lists

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from fences.compiled import compiled, pasted
 
 MAX_CELLS_ASIDE = 256
 MIN_CELL_DEG = 1.0 / 256.0
+MOST_ITEMS = 4_000_000
+"""More candidates than this are not collected ahead (16 MB): some are asked for when somebody comes to where they are."""
 _COLUMNS = MAX_CELLS_ASIDE + 2
 """A cell's number is its row times this, plus its column. Two more than there are: one for the far border, one for rounding."""
 
@@ -65,23 +67,53 @@ def _unknown(cells: Cells, x: NDArray[np.float64], y: NDArray[np.float64], out: 
     return n
 
 
+_SAVED = ("_areas", "_boxes", "_lists", "cells", "is_complete")
+
+
 class ZoneIndex:
     """R-tree over the bounding boxes of some areas, with its grid of cells."""
 
     def __init__(self, areas: NDArray[np.int32], boxes: NDArray[np.float64]) -> None:
         """`areas`: the numbers of the areas to find, ascending; `boxes` float64[n, 4]: their x0, y0, x1, y1 in degrees."""
         self._areas = areas
+        self._boxes = boxes
         self._lock = threading.Lock()
         self._lists: dict[bytes, int] = {}
         frame = np.array([1.0, 1.0, 0.0, 0.0, 1.0])
         self._tree: index.Index | None = None
+        self.is_complete = not len(areas)
+        """Whether every cell is known already."""
         if len(areas):
             frame[:2], frame[2:4] = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
             side = max(frame[2] - frame[0], frame[3] - frame[1])
             frame[4] = 1.0 / max(MIN_CELL_DEG, side / MAX_CELLS_ASIDE)
-            self._tree = index.Index(self._stream(boxes), interleaved=True)
+            self._tree = self._grown()
         rows = int(max(0.0, frame[3] - frame[1]) * frame[4]) + 2
         self.cells = Cells(frame, np.full(rows * _COLUMNS, -1, np.int32), np.zeros(1, np.int64), np.empty(0, np.int32))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: all but the tree, which is made anew there should a cell be asked for that is not known."""
+        return {name: getattr(self, name) for name in _SAVED}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """As it was there."""
+        for name in _SAVED:
+            setattr(self, name, saved[name])
+        self._lock = threading.Lock()
+        self._tree = None
+
+    def complete(self) -> None:
+        """Ask for every cell now, so that nobody needs the tree later; unless the answer would be very long."""
+        keys = np.arange(len(self.cells.where))
+        for some in np.array_split(keys, max(1, len(keys) // 4096)):
+            with self._lock:
+                self._fill(some)
+            if len(self.cells.item) > MOST_ITEMS:
+                return
+        self.is_complete = True
+
+    def _grown(self) -> index.Index:
+        return index.Index(self._stream(self._boxes), interleaved=True)
 
     @staticmethod
     def _stream(boxes: NDArray[np.float64]) -> Iterator[tuple[int, tuple[float, ...], None]]:
@@ -91,21 +123,23 @@ class ZoneIndex:
     def cells_for(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Cells:
         """A grid in which the cell of every given point (float64[n], degrees; NaN is no point) is known."""
         cells = self.cells
-        if self._tree is None:
+        if self.is_complete:
             return cells
         missing = np.empty(len(x), np.int64)
         n = _unknown(cells, x, y, missing)
         if n:
             with self._lock:
-                cells = self._fill(self._tree, np.unique(missing[:n]))
+                cells = self._fill(np.unique(missing[:n]))
         return cells
 
-    def _fill(self, tree: index.Index, keys: NDArray[np.int64]) -> Cells:
+    def _fill(self, keys: NDArray[np.int64]) -> Cells:
         old = self.cells
         keys = keys[old.where[keys] < 0]  # another thread may have been first
         if not len(keys):
             return old
-        counts, found = self._ask(tree, keys)
+        if self._tree is None:
+            self._tree = self._grown()
+        counts, found = self._ask(self._tree, keys)
         where, start, item = old.where.copy(), [old.start], [old.item]
         known, lists = int(old.start[-1]), len(old.start) - 1
         for key, candidates in zip(keys.tolist(), np.split(found, np.cumsum(counts)[:-1]), strict=True):

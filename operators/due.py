@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from fences.activity import NEVER
 from fences.compiled import compiled
 from fences.fence_set import Fences
-from operators.contact import bring_deadlines, deadline
+from operators.contact import bring_deadlines, deadline, is_open
 from operators.edges import bring_edges, last_position
 from operators.events import Events, has_room
 from operators.fix_batch import ABSENT_MS
-from operators.state import NEXT_DUE, Memory, State
+from operators.state import NEXT_DUE, SILENT, Memory, State
 from operators.step import run_with_room
 
 _DEADLINES = 4
@@ -34,10 +34,9 @@ def _sweep(
         row = memory.row[s]
         if row.arrival_ms == ABSENT_MS:
             continue
-        if (
-            row.arrival_ms + row.silent_after_ms < deadlines_before_ms
-            and deadline(memory.feed, pool, row, long_ms) < deadlines_before_ms
-        ):
+        if (row.arrival_ms + row.silent_after_ms < deadlines_before_ms or is_open(row, SILENT)) and deadline(
+            memory.feed, pool, row, long_ms
+        ) < deadlines_before_ms:
             if not has_room(pool, events, _DEADLINES):
                 return s
             occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, np.int64(0))
@@ -58,7 +57,7 @@ def _next_due(memory: Memory, silent_long_after_ms: int, grace_ms: int) -> int:
         if row.arrival_ms != ABSENT_MS:
             if row.next_edge_ms < NEVER - grace_ms:
                 least = min(least, row.next_edge_ms + grace_ms)
-            if row.arrival_ms + row.silent_after_ms < least:
+            if row.arrival_ms + row.silent_after_ms < least or is_open(row, SILENT):
                 least = min(least, deadline(memory.feed, pool, row, silent_long_after_ms))
     return least
 

@@ -6,37 +6,19 @@ it once, when a run starts with it. A registry's version would not do: it is the
 
 from __future__ import annotations
 
-import hashlib
 import pickle
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fences.fence_set import FenceSet
-from fences.registry import Registry
+from fences.numbering import Ids
 from operators.events import let_go_told
 from operators.slot_machine import give_slot_back
 from operators.state import OPEN_EPISODES, ROW, SLOT, USED_SLOTS, USED_TOLD, State
 from operators.versions import renumber, settle
-
-
-class Ids(NamedTuple):
-    """The ids by which state is kept: those of subjects and of rules, in the order of their numbers."""
-
-    subjects: list[str]
-    rules: list[str]
-
-
-def ids_of(registry: Registry) -> Ids:
-    """The ids of a registry."""
-    return Ids(list(registry.subject_ids), list(registry.rule_ids))
-
-
-def numbering_of(ids: Ids) -> str:
-    """The name of a numbering: 32 hex digits, equal only where the same ids have the same numbers."""
-    text = "\x1e".join("\x1f".join(names) for names in ids)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def to_snapshot(state: State, numbering: str) -> dict[str, Any]:
@@ -44,8 +26,8 @@ def to_snapshot(state: State, numbering: str) -> dict[str, Any]:
     m = state.memory
     return {
         "numbering": numbering,
-        "row": m.row.tobytes(),
-        "area": m.area.tobytes(),
+        "row": m.row[: state.subjects].tobytes(),
+        "area": m.area[: state.subjects].tobytes(),
         "slot": m.pool.slot[: m.pool.head[USED_SLOTS]].tobytes(),
         "told": m.pool.told[: m.pool.head[USED_TOLD]].tobytes(),
         "head": m.pool.head.tobytes(),
@@ -67,8 +49,9 @@ def from_snapshot(snapshot: dict[str, Any], fence_set: FenceSet, ids: Ids | None
     )
     row, area = np.frombuffer(snapshot["row"], ROW).copy(), np.frombuffer(snapshot["area"], SLOT).copy()
     state.memory = state.memory._replace(row=row, area=area, pool=pool)
+    state.subjects = len(row)
     state.make_room(256)
-    if snapshot["numbering"] != numbering_of(ids_of(registry)):
+    if snapshot["numbering"] != fence_set.numbering:
         if ids is None:
             raise ValueError(f"the state is of another registry (numbering {snapshot['numbering']}), whose ids are not known")
         _under_other_numbers(state, ids, fence_set)
@@ -80,7 +63,7 @@ def from_snapshot(snapshot: dict[str, Any], fence_set: FenceSet, ids: Ids | None
     return state
 
 
-def _where(old: list[str], new: tuple[str, ...]) -> NDArray[np.int64]:
+def _where(old: list[str], new: Sequence[str]) -> NDArray[np.int64]:
     """For each old number the new one, -1 where the id is gone."""
     place = {name: i for i, name in enumerate(new)}
     return np.array([place.get(name, -1) for name in old], np.int64)
@@ -88,7 +71,7 @@ def _where(old: list[str], new: tuple[str, ...]) -> NDArray[np.int64]:
 
 def _under_other_numbers(state: State, ids: Ids, fence_set: FenceSet) -> None:
     registry = fence_set.registry
-    subject_to = _where(ids.subjects, registry.subject_ids)
+    subject_to = _where(ids.subjects[: state.subjects], registry.subject_ids)
     for subject in np.nonzero(subject_to < 0)[0].tolist():
         _forget(state, subject)
     state.late.forget_subjects({ids.subjects[s] for s in np.nonzero(subject_to < 0)[0].tolist()})

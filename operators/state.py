@@ -141,13 +141,15 @@ def empty_feeds(n: int) -> NDArray[np.void]:
 class State:
     """The memory of one shard; its pools grow when asked to.
 
-    `region_ids` names the bits of `Pool.told`: a region keeps its bit over registry versions, also one that is gone. `late` holds
-    the lanes of late fixes and what they must not repeat. `room` is the step's room for what has to be told.
+    `subjects` is how many rows are somebody's; behind them there may be spare ones. `region_ids` names the bits of `Pool.told`: a
+    region keeps its bit over registry versions, also one that is gone. `late` holds the lanes of late fixes and what they must not
+    repeat. `room` is the step's room for what has to be told.
     """
 
     def __init__(self, subjects: int, regions: Sequence[str]) -> None:
         """An empty memory of `subjects` rows for a map of these regions."""
         row, area = empty_rows(subjects)
+        self.subjects = subjects
         self.region_ids = list(regions)
         self.late = LateEvidence()
         self.room: Any = None
@@ -167,16 +169,26 @@ class State:
             pool = pool._replace(told=np.concatenate([pool.told, more]))
         self.memory = self.memory._replace(pool=pool)
 
-    def name_regions(self, regions: Sequence[str]) -> None:
-        """The regions of another registry: each gets the bit it had, a new one the next."""
+    def grow(self, subjects: int) -> None:
+        """Room for so many subjects. More is made than asked for: to copy all rows takes as long as to judge some batches."""
+        self.subjects = max(self.subjects, subjects)
+        m = self.memory
+        if self.subjects > len(m.row):
+            row, area = empty_rows(self.subjects - len(m.row) + max(1024, self.subjects // 16))
+            self.memory = m._replace(row=np.concatenate([m.row, row]), area=np.concatenate([m.area, area]))
+
+    def name_regions(self, regions: Sequence[str]) -> bool:
+        """The regions of another registry: each gets the bit it had, a new one the next. Whether any has another number now."""
         known = {name: bit for bit, name in enumerate(self.region_ids)}
-        bits = [known.setdefault(name, len(known)) for name in regions]
+        bits = np.array([known.setdefault(name, len(known)) for name in regions], np.int32)
+        moved = not np.array_equal(bits, self.memory.pool.region_bit)
         self.region_ids = list(known)
         told = self.memory.pool.told
         short = max(1, (len(known) + 63) // 64) - told.shape[1]
         if short > 0:
             told = np.concatenate([told, np.zeros((len(told), short), np.uint64)], axis=1)
-        self.memory = self.memory._replace(pool=self.memory.pool._replace(told=told, region_bit=np.array(bits, np.int32)))
+        self.memory = self.memory._replace(pool=self.memory.pool._replace(told=told, region_bit=bits))
+        return moved
 
 
 def _slots(n: int) -> NDArray[np.void]:

@@ -26,7 +26,7 @@ from operators.judge import BLOCK, BREACH, FINE, NOT_JUDGED, Verdicts, region_at
 from operators.order import CONTACTS, IN_ORDER, JUDGED, LATE, gap_bin, order_of
 from operators.slot_machine import slots_from
 from operators.standing import end_rules, step_rules
-from operators.state import AREA_RULE, CALM, KINDS, NEXT_DUE, NO_POSITION, OPEN, STALE, Memory, Pool, State
+from operators.state import AREA_RULE, CALM, KINDS, NEXT_DUE, NO_POSITION, OPEN, SILENT, STALE, Memory, Pool, State
 
 _EVENTS_OF_A_RECORD = 3 * len(KINDS)
 
@@ -133,6 +133,7 @@ def _not_in_order(fences: Fences, memory: Memory, events: Events, fixes: _Fixes,
     occasion = _seen_at(fences, row, s, arrival, arrival, i)
     hear(pool, events, row, occasion)
     row.arrival_ms = max(row.arrival_ms, arrival)
+    pool.head[NEXT_DUE] = min(pool.head[NEXT_DUE], row.arrival_ms + row.silent_after_ms)
     out_of_order(pool, events, row, occasion)
     if order == LATE and not math.isnan(fixes.lon[i]):
         late = Occasion(
@@ -191,7 +192,10 @@ def step_rows(
             room += 2 * slots_from(pool, row.first_slot)
         if not has_room(pool, events, room):
             return place
-        if row.arrival_ms != ABSENT_MS and arrival > max(row.arrival_ms + row.silent_after_ms, row.floor_ms):
+        # Where `silent` is open already, a version with a longer `silent_after_s` does not put off `silent_long`.
+        if row.arrival_ms != ABSENT_MS and (
+            arrival > max(row.arrival_ms + row.silent_after_ms, row.floor_ms) or is_open(row, SILENT)
+        ):
             occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, t)
             bring_deadlines(memory.feed, pool, events, row, limits.silent_long_after_ms, arrival, occasion)
         row.heard_through = feed

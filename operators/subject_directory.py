@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from fences.compiled import compiled, inlined
 from fences.large_pages import in_large_pages
+from fences.packed_ids import PackedIds
 from operators.decode.machine_words import load1
-from operators.decode.words import NO_BITS, U64, WORD, as_bytes, low_bytes, word_at
+from operators.decode.words import NO_BITS, U64, WORD, as_bytes, low_bytes, read_only, word_at
 
 LONGEST_ID = 64
 """Bytes."""
@@ -70,10 +71,12 @@ def _equal(a: NDArray[np.uint8], at: int, b: NDArray[np.uint8], begin: int, leng
 def _fill(
     text: NDArray[np.uint8], start: NDArray[np.int64], keys: NDArray[np.uint64], table: NDArray[np.int32], shift: np.uint64
 ) -> int:
-    """Enter all ids; answers the row of the first that stands there already, -1 of none."""
+    """Enter all ids but empty ones; answers the row of the first that stands there already, -1 of none."""
     mask = U64(table.size - 1)
     for row in range(start.size - 1):
         begin, length = start[row], start[row + 1] - start[row]
+        if length == 0:
+            continue
         first, second = _words(text, begin, length)
         slot = _slot(first, second, shift)
         while table[slot] >= 0:
@@ -124,16 +127,15 @@ def _find(
 class SubjectDirectory:
     """Known subjects, each with its row: the place of its id in `ids`.
 
-    Raises `ValueError` where an id stands there twice or is not 1-64 bytes long (a checked registry has neither).
+    Raises `ValueError` where an id stands there twice or is not 1-64 bytes long (a checked registry has neither); `gaps`: an empty
+    one is a row that is nobody's.
     """
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        column = pa.array(ids, type=pa.large_string())
-        offsets, text = (np.frombuffer(memoryview(part or b""), dtype=np.uint8) for part in column.buffers()[1:])
-        self._start = offsets.view(np.int64)[: len(ids) + 1] if len(ids) else np.zeros(1, dtype=np.int64)
-        self._text = as_bytes(text)
+    def __init__(self, ids: Sequence[str], *, gaps: bool = False) -> None:
+        packed = PackedIds.of(ids)
+        self._start, self._text = read_only(packed.start), as_bytes(packed.text)
         lengths = np.diff(self._start)
-        if len(ids) and (lengths.min() < 1 or lengths.max() > LONGEST_ID):
+        if len(ids) and (lengths.min() < (0 if gaps else 1) or lengths.max() > LONGEST_ID):
             raise ValueError("an id of a subject has 1-64 bytes")
         bits = max(int(2 * len(ids)).bit_length(), 4)
         self._shift = U64(64 - bits)
@@ -144,8 +146,13 @@ class SubjectDirectory:
         if doubled >= 0:
             raise ValueError(f"the subject {ids[doubled]!r} stands there twice")
 
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        """As it was in another process; what compiled loops are given is read-only in the same places."""
+        self.__dict__.update(saved)
+        self._start, self._text = read_only(self._start), as_bytes(self._text)
+
     def __len__(self) -> int:
-        """How many subjects there are."""
+        """How many rows there are."""
         return len(self._start) - 1
 
     def rows(self, batch_ids: NDArray[np.uint8], id_start: NDArray[np.int64], id_len: NDArray[np.int32]) -> NDArray[np.int32]:

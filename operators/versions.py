@@ -1,23 +1,26 @@
 """J7, a new registry version: what lies before its instant comes first, under the old one; then the instant is an edge.
 
-Vectorised where it concerns every subject, compiled where it concerns those with something open. Alerts come out in this order:
-deadlines and edges under the old version, ends of what the new one no longer has, judgements under the new one.
+Two parts. The first is for everybody at once and cheap: deadlines and edges before the instant, under the old version. The second
+is for the subjects concerned, some at a time, under both versions: ends of what the new one no longer has, judgements under it. A
+subject's second part may wait while others get theirs and records come in between, if only it comes before any record of his own:
+what becomes of him depends on nobody else (J13). So a change that concerns a million people holds up no batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fences.activity import is_active
 from fences.compiled import Record, compiled
+from fences.difference import Difference
 from fences.fence_set import Fences, FenceSet
 from operators.alert import Alert
 from operators.contact import clear_flag, is_open
 from operators.due import bring_due
-from operators.edges import bring_edge, last_position, set_next_edge
+from operators.edges import bring_edge, bring_edges, last_position, set_next_edge
 from operators.events import RULE_ENDED, Events, has_room, let_go_told
 from operators.fix_batch import ABSENT_MS
 from operators.judge import binds_profile
@@ -58,12 +61,19 @@ def _print(fences: Fences, rule_print: NDArray[np.uint64], subject: int, time_ms
 
 
 @compiled
-def _prints(fences: Fences, memory: Memory, rule_print: NDArray[np.uint64], mark_ms: int, out: NDArray[np.uint64]) -> None:
-    for s in range(len(memory.row)):
+def _prints(
+    fences: Fences,
+    memory: Memory,
+    rule_print: NDArray[np.uint64],
+    subjects: NDArray[np.int32],
+    mark_ms: int,
+    out: NDArray[np.uint64],
+) -> None:
+    for i in range(len(subjects)):
+        s = np.int64(subjects[i])
         row = memory.row[s]
-        if row.arrival_ms != ABSENT_MS:
-            instant = _instant(row, mark_ms)
-            out[s] = _print(fences, rule_print, s, instant if row.edges_done_ms >= instant else instant - 1)
+        instant = _instant(row, mark_ms)
+        out[i] = _print(fences, rule_print, s, instant if row.edges_done_ms >= instant else instant - 1)
 
 
 @compiled
@@ -73,17 +83,17 @@ def _end_gone(
     events: Events,
     subjects_gone: NDArray[np.bool_],
     rules_gone: NDArray[np.bool_],
+    subjects: NDArray[np.int32],
     mark_ms: int,
     begin: int,
 ) -> int:
     """Under the old version: end every open slot of subjects who are gone, and the slots of rules that are gone."""
     pool = memory.pool
-    for s in range(begin, len(memory.row)):
+    for i in range(begin, len(subjects)):
+        s = np.int64(subjects[i])
         row = memory.row[s]
-        if row.arrival_ms == ABSENT_MS:
-            continue
         if not has_room(pool, events, _SPARE + slots_from(pool, row.first_slot)):
-            return s
+            return i
         occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, _instant(row, mark_ms))
         before, at = np.int64(-1), np.int64(row.first_slot)
         while at >= 0:
@@ -100,7 +110,7 @@ def _end_gone(
             for kind in range(FIRST_FLAG, len(KINDS)):
                 if is_open(row, kind):
                     clear_flag(pool, events, RULE_ENDED, row, kind, occasion)
-    return len(memory.row)
+    return len(subjects)
 
 
 @compiled
@@ -120,19 +130,19 @@ def _enter(
     scratch_rule: NDArray[np.int32],
     scratch_verdict: NDArray[np.int8],
     rule_print: NDArray[np.uint64],
+    subjects: NDArray[np.int32],
     before: NDArray[np.uint64],
     mark_ms: int,
     begin: int,
 ) -> int:
     """Under the new version: end what no longer lives, judge those for whom it is an edge, set deadlines and edges anew."""
     pool = memory.pool
-    for s in range(begin, len(memory.row)):
+    for i in range(begin, len(subjects)):
+        s = np.int64(subjects[i])
         row = memory.row[s]
-        if row.arrival_ms == ABSENT_MS:
-            continue
         instant = _instant(row, mark_ms)
         if not has_room(pool, events, _SPARE + slots_from(pool, row.first_slot)):
-            return s
+            return i
         occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, instant)
         prior, at = np.int64(-1), np.int64(row.first_slot)
         while at >= 0:
@@ -150,72 +160,155 @@ def _enter(
         row.silent_after_ms = fences.silent_after_ms[s]
         row.area_found = -1
         after = _print(fences, rule_print, s, instant)
-        if before[s] != after:
+        if before[i] != after:
             if not bring_edge(fences, memory, events, scratch_rule, scratch_verdict, s, instant):
-                return s
-            before[s] = after
+                return i
+            before[i] = after
         row.floor_ms = mark_ms
         row.edges_done_ms = max(row.edges_done_ms, instant)
         set_next_edge(fences, row, s)
+    return len(subjects)
+
+
+@compiled
+def _for_others(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    waiting: NDArray[np.bool_],
+    mark_ms: int,
+    begin: int,
+) -> int:
+    """For those whom nothing of the new version concerns the instant is one like any other: an edge at it comes now."""
+    for s in range(begin, len(memory.row)):
+        row = memory.row[s]
+        if row.arrival_ms == ABSENT_MS or waiting[s]:
+            continue
+        row.floor_ms = mark_ms
+        if row.next_edge_ms <= mark_ms and not bring_edges(fences, memory, events, scratch_rule, scratch_verdict, s, mark_ms):
+            return s
     return len(memory.row)
 
 
-def change_version(state: State, old: FenceSet, new: FenceSet, mark_ms: int) -> Iterator[Alert]:
-    """Let a new registry version take effect at a mark in line with the records.
+class VersionChange:
+    """A new version takes effect: `begin` for everybody, then `take` and `take_some` until nobody is `waiting`.
 
-    Gives the alerts of it, and renumbers the state.
+    All give alerts, and must be followed to their end. Only those who were heard of before the change wait: nothing is known of
+    the others that could become another.
     """
-    fences = _fences_for(old, state)
-    yield from Telling(old, fences, state).alerts(bring_due(fences, state, mark_ms, mark_ms - 1))
-    prints = np.zeros(len(state.memory.row), np.uint64)
-    _prints(fences, state.memory, old.rule_prints(), mark_ms, prints)
-    subject_to, rule_to, changed = _numbers(old, new)
-    gone, ended = subject_to < 0, rule_to < 0
-    events = run_with_room(
-        state, fences, len(state.memory.row),
-        lambda room, place: _end_gone(fences, state.memory, room.events, gone, ended, mark_ms, place),
-    )  # fmt: skip
-    yield from Telling(old, fences, state).alerts(events)
-    state.late.forget_subjects({old.registry.subject_ids[s] for s in np.nonzero(gone)[0].tolist()})
-    state.late.forget_slots({f"rule:{rule}" for rule in changed})
-    renumber(state, len(new.registry.subject_ids), subject_to, rule_to)
-    state.name_regions(new.registry.area_ids[: new.region_count])
-    before = np.zeros(len(new.registry.subject_ids), np.uint64)
-    before[subject_to[~gone]] = prints[~gone]
-    fences = _fences_for(new, state)
-    events = run_with_room(
-        state, fences, len(state.memory.row),
-        lambda room, place: _enter(
-            fences, state.memory, room.events, room.rule, room.verdict, new.rule_prints(), before, mark_ms, place
-        ),
-    )  # fmt: skip
-    yield from Telling(new, fences, state).alerts(events)
-    state.memory.pool.head[NEXT_DUE] = 0
+
+    def __init__(self, state: State, old: FenceSet, new: FenceSet, mark_ms: int, differs: Difference) -> None:
+        self._state, self._old, self._new, self._mark_ms, self._differs = state, old, new, mark_ms, differs
+        self._waiting = np.zeros(0, np.bool_)
+        self._in_turn = np.zeros(0, np.int32)
+        self._bits = state.memory.pool.region_bit
+
+    @property
+    def waiting(self) -> int:
+        """How many subjects have not had their part yet."""
+        return len(self._in_turn)
+
+    def begin(self) -> Iterator[Alert]:
+        """What lies before the instant, under the old version. Where numbers change, the whole of it: no part can wait then."""
+        state, old, new, differs = self._state, self._old, self._new, self._differs
+        fences = _fences_for(old, state)
+        yield from Telling(old, fences, state).alerts(bring_due(fences, state, self._mark_ms, self._mark_ms - 1))
+        if differs.other_effect:
+            state.late.forget_slots({f"rule:{rule}" for rule in differs.other_effect})
+        if differs.subject_to is not None and differs.rule_to is not None:
+            yield from self._renumbered(differs.subject_to, differs.rule_to)
+        else:
+            state.grow(len(new.registry.subject_ids))
+            self._bits = state.memory.pool.region_bit
+            if state.name_regions(new.registry.area_ids[: new.region_count]):
+                state.memory.row["area_found"] = -1
+            heard = state.memory.row["arrival_ms"] != ABSENT_MS
+            concerned = np.arange(len(heard), dtype=np.int32) if differs.concerned is None else differs.concerned
+            self._in_turn = concerned[heard[concerned]]
+            self._waiting = np.zeros(len(heard), np.bool_)
+            self._waiting[self._in_turn] = True
+            fences = _fences_for(new, state)
+            events = run_with_room(
+                state, fences, len(heard),
+                lambda room, place: _for_others(
+                    fences, state.memory, room.events, room.rule, room.verdict, self._waiting, self._mark_ms, place
+                ),
+            )  # fmt: skip
+            yield from Telling(new, fences, state).alerts(events)
+        state.memory.pool.head[NEXT_DUE] = 0
+
+    def take(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
+        """The part of those of some subjects (numbers, -1 is none) who wait: before any record of theirs is taken."""
+        found = np.unique(subjects[subjects >= 0])
+        found = found[self._waiting[found]]
+        if len(found):
+            yield from self._concerned(found)
+
+    def take_some(self, most: int) -> Iterator[Alert]:
+        """The part of at most so many of those who wait; of all the others once nobody waits, they may be forgotten."""
+        some, self._in_turn = self._in_turn[:most], self._in_turn[most:]
+        yield from self._concerned(some[self._waiting[some]])
+        if not len(self._in_turn):
+            self._state.memory.pool.head[NEXT_DUE] = 0
+
+    def _concerned(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
+        state, pool = self._state, self._state.memory.pool
+        state.memory = state.memory._replace(pool=pool._replace(region_bit=self._bits))
+        prints = yield from self._under_old(subjects)
+        state.memory = state.memory._replace(pool=state.memory.pool._replace(region_bit=pool.region_bit))
+        gone = self._differs.gone_subjects[subjects]
+        if gone.any():
+            row, area = empty_rows(int(gone.sum()))
+            state.memory.row[subjects[gone]], state.memory.area[subjects[gone]] = row, area
+        yield from self._under_new(subjects[~gone], prints[~gone])
+        self._waiting[subjects] = False
+
+    def _renumbered(self, subject_to: NDArray[np.int64], rule_to: NDArray[np.int64]) -> Iterator[Alert]:
+        state, new = self._state, self._new
+        subjects = np.nonzero(state.memory.row["arrival_ms"] != ABSENT_MS)[0].astype(np.int32)
+        prints = yield from self._under_old(subjects)
+        renumber(state, len(new.registry.subject_ids), subject_to, rule_to)
+        state.name_regions(new.registry.area_ids[: new.region_count])
+        stays = subject_to[subjects] >= 0
+        yield from self._under_new(subject_to[subjects[stays]].astype(np.int32), prints[stays])
+
+    def _under_old(self, subjects: NDArray[np.int32]) -> Generator[Alert, None, NDArray[np.uint64]]:
+        state, old, differs = self._state, self._old, self._differs
+        fences = _fences_for(old, state)
+        prints = np.zeros(len(subjects), np.uint64)
+        _prints(fences, state.memory, old.rule_prints(), subjects, self._mark_ms, prints)
+        events = run_with_room(
+            state, fences, len(subjects),
+            lambda room, place: _end_gone(
+                fences, state.memory, room.events, differs.gone_subjects, differs.gone_rules, subjects, self._mark_ms, place
+            ),
+        )  # fmt: skip
+        yield from Telling(old, fences, state).alerts(events)
+        gone = subjects[differs.gone_subjects[subjects]].tolist()
+        if gone:
+            state.late.forget_subjects({old.registry.subject_ids[s] for s in gone})
+        return prints
+
+    def _under_new(self, subjects: NDArray[np.int32], before: NDArray[np.uint64]) -> Iterator[Alert]:
+        state, new = self._state, self._new
+        fences, mark_ms = _fences_for(new, state), self._mark_ms
+        events = run_with_room(
+            state, fences, len(subjects),
+            lambda room, place: _enter(
+                fences, state.memory, room.events, room.rule, room.verdict, new.rule_prints(), subjects, before, mark_ms, place
+            ),
+        )  # fmt: skip
+        yield from Telling(new, fences, state).alerts(events)
 
 
 def _fences_for(fence_set: FenceSet, state: State) -> Fences:
     """The arrays, with the cells of every last position known."""
     row = state.memory.row
+    if fence_set.zone_index.is_complete:
+        return fence_set.fences
     return fence_set.fences_for(np.ascontiguousarray(row["pos_lon"]), np.ascontiguousarray(row["pos_lat"]))
-
-
-def _numbers(old: FenceSet, new: FenceSet) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
-    """New numbers of the old subjects and rules, -1 of those who are gone.
-
-    A rule that changes its effect is gone, too (its id last).
-    """
-    places = {name: i for i, name in enumerate(new.registry.subject_ids)}
-    subject_to = np.array([places.get(name, -1) for name in old.registry.subject_ids], np.int64)
-    rule_to = np.full(len(old.registry.rule_ids), -1, np.int64)
-    changed = []
-    for i, name in enumerate(old.registry.rule_ids):
-        place = new.rule_number(name)
-        if place is not None:
-            if old.registry.rule_effect[i] == new.registry.rule_effect[place]:
-                rule_to[i] = place
-            else:
-                changed.append(name)
-    return subject_to, rule_to, changed
 
 
 def renumber(state: State, subjects: int, subject_to: NDArray[np.int64], rule_to: NDArray[np.int64]) -> None:
@@ -227,6 +320,7 @@ def renumber(state: State, subjects: int, subject_to: NDArray[np.int64], rule_to
     held = m.pool.slot["rule"] >= 0
     m.pool.slot["rule"][held] = rule_to[m.pool.slot["rule"][held]]
     state.memory = m._replace(row=row, area=area)
+    state.subjects = subjects
 
 
 @compiled

@@ -15,6 +15,7 @@ from pipeline import (
     alerts_command,
     check_command,
     demo_command,
+    explain_command,
     feed_command,
     replay_command,
     run_command,
@@ -58,6 +59,7 @@ app.command(epilog=simulate_command.EPILOG)(simulate_command.simulate)
 app.command(epilog=demo_command.EPILOG)(demo_command.demo)
 app.add_typer(alerts_command.app)
 app.command(epilog=subjects_command.EPILOG)(subjects_command.subjects)
+app.command(epilog=explain_command.EPILOG)(explain_command.explain)
 app.add_typer(schema_command.app)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from fences.fence_set import FenceSet
 from fences.problems import FencewatchError
 from operators.alert import Alert
 from pipeline.items import ClockMark, Outgoing
@@ -46,6 +47,7 @@ class Delivery:
     now_ms: Callable[[], int] | None = None
     on_marks: Callable[[list[ClockMark]], None] | None = None
     on_saved: Callable[[], None] | None = None
+    on_version: Callable[[FenceSet], None] | None = None
 
     def deliver(self, items: list[Outgoing]) -> None:
         """Deliver what some items carry. Raises `Undelivered` where Redis stays away too long, `UnwrittenError` for a full disk."""
@@ -58,6 +60,9 @@ class Delivery:
                     sink.write(letters)
         if encoded:
             self._deliver_alerts(encoded)
+        if self.on_version is not None:
+            for version in (version for item in items for version in item.versions):
+                self.on_version(version)
         if marks and self.on_marks is not None:
             self.on_marks(marks)
 

@@ -155,6 +155,14 @@ class EmbeddedRedis:
         raise EmbeddedRedisError(message)
 
 
+def url_of(directory: Path) -> str:
+    """Where the server of a directory listens, whoever started it. Raises `EmbeddedRedisError` where none ever was."""
+    try:
+        return f"redis://127.0.0.1:{int((directory / 'port').read_text(encoding='ascii'))}/0"
+    except (OSError, ValueError) as error:
+        raise EmbeddedRedisError(f"{directory}: no embedded Redis server was started here yet.") from error
+
+
 def _server() -> Path:
     try:
         return Path(_binary.get_binary_path())

@@ -1,4 +1,4 @@
-"""Metrics and health over HTTP on loopback: /metrics, /livez, /readyz."""
+"""Metrics, health and explanations over HTTP on loopback: /metrics, /livez, /readyz, /explain."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from fences.problems import FencewatchError
+from pipeline.explain.from_daemon import Answerer
 from sinks.metrics import Metrics
 
 STALE_AFTER_S = 30.0
@@ -64,8 +65,8 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing: a probe every few seconds is no news."""
 
 
-def serve(address: tuple[str, int], metrics: Metrics, health: Health, refresh: Callable[[], None]) -> _Server:
-    """Listen in a thread; `refresh` is called before metrics are given. Raises HealthServerError."""
+def serve(address: tuple[str, int], metrics: Metrics, health: Health, refresh: Callable[[], None], answerer: Answerer) -> _Server:
+    """Listen in a thread; `refresh` is called before metrics are given, `answerer` explains. Raises HealthServerError."""
 
     def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -76,6 +77,8 @@ def serve(address: tuple[str, int], metrics: Metrics, health: Health, refresh: C
         elif path in ("/livez", "/readyz"):
             good, text = health.alive() if path == "/livez" else health.ready()
             body, status = text.encode(), status if good else "503 Service Unavailable"
+        elif path == "/explain":
+            status, body = answerer.answer(environ.get("QUERY_STRING", ""), environ.get("HTTP_AUTHORIZATION", ""))
         else:
             body, status = b"there are /metrics, /livez and /readyz\n", "404 Not Found"
         start(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from fences.difference import Difference
     from fences.fence_set import FenceSet
     from operators.acceptance import Accepted
     from operators.alert import Alert
     from operators.feeds import Heard
     from operators.fix_batch import FixBatch
     from operators.judge import Verdicts
+    from pipeline.judging import RuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +50,22 @@ class ClockMark:
 
 @dataclass(frozen=True, slots=True)
 class RegistryMark:
-    """A new registry version takes effect here, at an instant (UTC milliseconds): a mark in line with the records."""
+    """A new registry version takes effect here, at an instant (UTC milliseconds): a mark in line with the records.
+
+    `rules`, live: what records behind it are judged by. `differs`: how it differs from the version before (None: to be found out).
+    `in_parts`: those whom it concerns may get their part in the marks `RegistryPart` that follow, with records in between.
+    """
 
     fence_set: FenceSet
     time_ms: int
+    rules: RuleSet | None = None
+    differs: Difference | None = None
+    in_parts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryPart:
+    """The new registry version takes effect for some more of those whom it concerns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class Until:
     time_ms: int
 
 
-Mark = ClockMark | RegistryMark | Until
+Mark = ClockMark | RegistryMark | RegistryPart | Until
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +101,9 @@ class JudgedBatch:
 
 @dataclass(slots=True)
 class Outgoing:
-    """What a shard hands to the sinks: alerts in order, dead letters, and clock marks that have gone by."""
+    """What a shard hands to the sinks: alerts in order, dead letters, clock marks that have gone by, versions now in force."""
 
     alerts: list[Alert] = field(default_factory=list)
     dead_letters: tuple[bytes, ...] = ()
     marks: list[ClockMark] = field(default_factory=list)
+    versions: list[FenceSet] = field(default_factory=list)

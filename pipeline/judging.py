@@ -10,6 +10,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from fences.difference import difference
 from fences.fence_set import FenceSet
 from operators.acceptance import BEFORE_MS, EARLIEST_MS, FUTURE, REASONS, UNKNOWN_SUBJECT, Accepted, accept
 from operators.decode.joined import part
@@ -39,8 +40,10 @@ class RuleSet:
 def rule_set_of(fence_set: FenceSet, shards: int) -> RuleSet:
     """The rule set of a compiled registry. A subject's shard follows from his id alone: it is the same under every version."""
     ids = fence_set.registry.subject_ids
-    hashes = [crc32(name.encode()) for name in ids] if shards > 1 else [0] * len(ids)
-    return RuleSet(fence_set, SubjectDirectory(ids), np.array([*hashes, 0], np.int64) % shards)
+    if shards == 1:
+        return RuleSet(fence_set, SubjectDirectory(ids, gaps=True), np.zeros(len(ids) + 1, np.int64))
+    hashes = [crc32(name.encode()) for name in ids]
+    return RuleSet(fence_set, SubjectDirectory(ids, gaps=True), np.array([*hashes, 0], np.int64) % shards)
 
 
 @dataclass(slots=True)
@@ -65,6 +68,8 @@ class Judging:
             parts = self._change_version() if self.versions and self.versions[0][0] <= item.time_ms else []
             return [*parts, *(self(item) if parts else self._to_all(item))]
         if not isinstance(item, Chunk):
+            if isinstance(item, RegistryMark) and item.rules is not None:
+                self.rules = item.rules
             return self._to_all(item)
         started = time.perf_counter()
         batch = between(item.decode(), self.from_ms, self.to_ms)
@@ -105,8 +110,10 @@ class Judging:
         return int(found[0]) if len(found) else len(batch)
 
     def _change_version(self) -> list[tuple[str, JudgedBatch | Mark]]:
+        old = self.rules.fence_set
         time_ms, self.rules = self.versions.pop(0)
-        return self._to_all(RegistryMark(self.rules.fence_set, time_ms))
+        new = self.rules.fence_set
+        return self._to_all(RegistryMark(new, time_ms, differs=difference(old, new)))
 
     def _to_all(self, mark: Mark) -> list[tuple[str, JudgedBatch | Mark]]:
         return [(shard_key(k), mark) for k in range(self.shards)]

@@ -14,15 +14,15 @@ from pipeline.exit_codes import WRONG_REGISTRY
 from pipeline.progress import loading
 
 
-def load_fence_set(directory: Path) -> FenceSet:
-    """The compiled registry; warnings go to standard error. Raises SystemExit(78) after listing every problem."""
+def load_fence_set(directory: Path, *, warn: bool = True) -> FenceSet:
+    """The compiled registry; warnings, if wanted, go to standard error. Raises SystemExit(78) after listing every problem."""
     try:
         with loading() as progress:
             registry, warnings = load_registry(directory, progress)
             fence_set = FenceSet(registry, progress)
     except WrongRegistryError as error:
         tell_and_exit(error)
-    for line in describe(warnings):
+    for line in describe(warnings if warn else []):
         typer.echo(line, err=True)
     return fence_set
 

@@ -99,7 +99,7 @@ def _replay(
     if options.pace is not None:
         options.pace.stop = run.stop
     versions = sorted(later, key=lambda version: version[0])
-    done = versions_done(options.state) if options.state is not None else 0
+    done = (versions_done(options.state) if options.state is not None else None) or 0
     current = versions[done - 1][1] if done else fence_set
     judging = Judging(
         rule_set_of(current, shards), shards, options.from_ms, options.to_ms,

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fences.load import load_registry
+from fences.numbering import ids_of, numbering_of
 from fences.problems import FencewatchError
 from fences.registry import Registry
-from operators.snapshot import ids_of, numbering_of
 from operators.state import ROW
-from pipeline.state_folder import read_ids
+from pipeline.kept_ids import read_ids
 from sinks.alert_json import rfc3339
 
 _SNAPSHOTS = "SELECT state_key, created_at, ser_change FROM snaps WHERE step_id LIKE '%.episodes%' ORDER BY snap_epoch"
@@ -73,9 +73,9 @@ def last_arrivals(state: Path, directory: Path) -> Arrivals:
         ids = read_ids(state, snapshot["numbering"])
         if ids is None:
             raise NoStateError(f"{state}: the state is of a registry (numbering {snapshot['numbering']}) whose ids are not kept.")
-        for s, name in enumerate(ids.subjects):
+        for name, last in zip(ids.subjects, found.tolist(), strict=False):  # the numbering may have grown since
             if name in place:
-                arrival[place[name]] = max(arrival[place[name]], found[s])
+                arrival[place[name]] = max(arrival[place[name]], last)
     return Arrivals(registry, arrival, saved_at)
 
 
@@ -97,10 +97,10 @@ def _snapshots(store: Path) -> tuple[str, list[dict[str, Any]]]:
     return rfc3339(round(when.timestamp() * 1000)), snapshots
 
 
-def versions_done(state: Path) -> int:
-    """How many registry versions had taken effect in the saved state of a replay; 0 where nothing was saved."""
+def versions_done(state: Path) -> int | None:
+    """How many registry versions had taken effect in the saved state of a run; None where nothing was saved."""
     try:
         _, snapshots = _snapshots(state / "recovery")
     except NoStateError:
-        return 0
+        return None
     return max(int(snapshot["versions_done"]) for snapshot in snapshots)

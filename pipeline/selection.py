@@ -1,10 +1,11 @@
-"""Leaving out records by their time (`--from`, `--to`): as if they had not been there."""
+"""Leaving out records, by their time (`--from`, `--to`) or otherwise: as if they had not been there."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 
 import numpy as np
+from numpy.typing import NDArray
 
 from operators.fix_batch import FixBatch
 
@@ -23,6 +24,11 @@ def between(batch: FixBatch, from_ms: int | None, to_ms: int | None) -> FixBatch
     rows = np.nonzero(wanted)[0]
     if len(rows) == len(batch):
         return batch
+    return selected(batch, rows)
+
+
+def selected(batch: FixBatch, rows: NDArray[np.int64]) -> FixBatch:
+    """The records of some rows, int64, in their order."""
     columns = {name: getattr(batch, name)[rows] for name in _COLUMNS}
     kept = rows.tolist()
     return FixBatch(ids=batch.ids, raw=lambda i: batch.raw(kept[i]), place=lambda i: batch.place(kept[i]), **columns)

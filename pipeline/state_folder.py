@@ -12,9 +12,10 @@ from typing import IO
 from bytewax._bytewax import init_db_dir
 from bytewax.recovery import RecoveryConfig
 
+from fences.numbering import Ids, ids_of, numbering_of
 from fences.problems import FencewatchError
 from fences.registry import Registry
-from operators.snapshot import Ids, ids_of, numbering_of
+from pipeline.kept_ids import read_ids, write_ids, write_whole
 
 PARTITIONS = 1
 
@@ -65,16 +66,13 @@ class StateFolder:
         file = self.path / f"{key}.json"
         if file.exists():
             return str(json.loads(file.read_text(encoding="utf-8")))
-        self._write(file, value)
+        write_whole(file, value)
         return value
 
     def keep_ids(self, registry: Registry) -> None:
         """Write down the ids of a registry, by which its state is found again under another one."""
         ids = ids_of(registry)
-        file = self.path / "registries" / f"{numbering_of(ids)}.json"
-        if not file.exists():
-            file.parent.mkdir(exist_ok=True)
-            self._write(file, ids._asdict())
+        write_ids(self.path, numbering_of(ids), ids)
 
     def ids(self, numbering: str) -> Ids | None:
         """The ids of a numbering that was used with this folder before."""
@@ -83,21 +81,6 @@ class StateFolder:
     def close(self) -> None:
         """Give the folder free."""
         self._lock.close()
-
-    @staticmethod
-    def _write(file: Path, value: object) -> None:
-        new = file.with_suffix(".new")
-        with new.open("w", encoding="utf-8") as out:
-            json.dump(value, out, ensure_ascii=False)
-            out.flush()
-            os.fsync(out.fileno())
-        new.replace(file)
-
-
-def read_ids(folder: Path, numbering: str) -> Ids | None:
-    """The ids of a numbering that a state folder has seen, None where it has not."""
-    file = folder / "registries" / f"{numbering}.json"
-    return Ids(**json.loads(file.read_text(encoding="utf-8"))) if file.exists() else None
 
 
 def _drop_stale_snapshots(part: Path) -> None:

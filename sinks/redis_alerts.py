@@ -156,6 +156,10 @@ class RedisAlerts:
         except RedisError as error:
             log.warning("old alerts not trimmed", error=str(error))
 
+    def know_regions(self, regions: Iterable[str]) -> None:
+        """More regions whose streams are trimmed by age even while nothing is told to them; those of before stay known."""
+        self._regions.update(regions)
+
     def close(self) -> None:
         """Close the connection where it was opened here."""
         if self._owns_client:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -10,15 +10,43 @@ from rich.text import Text
 
 from pipeline.alert_lines import STYLE_OF_CLEAR, STYLE_OF_LEVEL, Event, change_of
 from pipeline.demo.map_picture import Look, MapPicture
-from pipeline.demo.moment import Moment
+from pipeline.demo.moment import SHANGHAI, Moment, Notice
 from pipeline.demo.scenario_clock import told_ms
 
-SHANGHAI = timezone(timedelta(hours=8))
-"""The time of the simulated districts; it has had no summer time since 1991."""
-WORDS = {"left_area": "left his area", "overstay": "stayed too long", "entered_forbidden": "in a forbidden place"}
+WORDS = {
+    "left_area": "left his area",
+    "overstay": "overstays his permit",
+    "entered_forbidden": "in a forbidden place",
+    "absent": "is not where he must be",
+    "silent": "is not heard",
+    "silent_long": "is not heard for long",
+    "no_position": "has no position",
+    "stale": "sends nothing new",
+    "tamper": "device tampered with",
+    "separated": "is not with his device",
+    "battery_low": "battery low",
+    "battery_critical": "battery almost empty",
+    "implausible": "cannot move so fast",
+}
+WORDS_OF_CLEAR = {
+    "left_area": "is back",
+    "overstay": "is back",
+    "entered_forbidden": "is out again",
+    "absent": "is where he must be",
+    "silent": "is heard again",
+    "silent_long": "is heard again",
+    "no_position": "has a position again",
+    "stale": "sends something new",
+    "tamper": "device is whole again",
+    "separated": "is with his device",
+    "battery_low": "battery charged",
+    "battery_critical": "battery charged",
+    "implausible": "moves as one can",
+}
+STYLE_OF_NOTICE = "bold blue"
 HEADER_LINES, FOOTER_LINES = 2, 3
 NARROWEST_MAP, NARROWEST_ALERTS, GAP = 30, 37, 2
-ONE_LINE_FROM = 68
+ONE_LINE_FROM = 76
 """An alert takes one line where there are so many columns for it, else two."""
 WAY = ("simulated people", "Redis stream", "fencewatch run", "Redis channel", "this screen")
 BAR_COLUMNS = 16
@@ -97,28 +125,35 @@ class Screen:
     def _alerts(self, moment: Moment, width: int, height: int) -> list[Text]:
         """The newest on top."""
         lines = [Text("alerts from Redis, the newest first", "dim italic")]
-        for event in reversed(moment.events):
+        for one in reversed(moment.shown):
             if len(lines) >= height:
                 break
-            lines += _alert(event, one_line=width >= ONE_LINE_FROM)
-        if not moment.events:
+            lines += _lines_of(one, one_line=width >= ONE_LINE_FROM)
+        if not moment.shown:
             lines.append(Text("none yet", "dim"))
         return (lines + [Text("")] * height)[:height]
 
 
-def _alert(event: Event, *, one_line: bool) -> list[Text]:
-    data, change = event["data"], change_of(event)
-    style = STYLE_OF_CLEAR if change == "cleared" else STYLE_OF_LEVEL[data["level"]]
-    at = datetime.fromtimestamp(told_ms(event["time"]) / 1000, SHANGHAI)
-    found = data["found_region"] or "no region"
-    if change == "opened":
-        what = WORDS.get(data["kind"], data["kind"].replace("_", " "))
-    elif change == "moved":
-        what = f"moved on to {found}"
+def _lines_of(one: Event | Notice, *, one_line: bool) -> list[Text]:
+    """An alert or a notice as one line or two."""
+    if isinstance(one, Notice):
+        at_ms, subject, what, style, details = one.at_ms, one.subject, one.what, STYLE_OF_NOTICE, one.details
     else:
-        what = "is out again: over" if data["kind"] == "entered_forbidden" else "is back: over"
-    first = Text.assemble(f"{at:%H:%M} ", (f"{event['subject']} {what}", style))
-    told = f"in {found}, told {'+'.join(data['regions'])}"
+        data = one["data"]
+        at_ms, subject, what, style = told_ms(one["time"]), one["subject"], _what(one), STYLE_OF_LEVEL[data["level"]]
+        if change_of(one) == "cleared":
+            style = STYLE_OF_CLEAR
+        details = f"in {data['found_region'] or 'no region'}, told {'+'.join(data['regions'])}"
+    first = Text.assemble(f"{datetime.fromtimestamp(at_ms / 1000, SHANGHAI):%H:%M} ", (f"{subject} {what}", style))
     if one_line:
-        return [Text.assemble(first, " " * max(1, 36 - len(first)), (told, "dim"))]
-    return [first, Text(f"  {told}", "dim")]
+        return [Text.assemble(first, " " * max(1, 40 - len(first)), (details, "dim"))]
+    return [first, Text(f"  {details}", "dim")]
+
+
+def _what(event: Event) -> str:
+    data, change = event["data"], change_of(event)
+    if change == "moved":
+        return f"moved on to {data['found_region'] or 'no region'}"
+    if change == "cleared":
+        return "hours are over" if data["reason"] == "rule_ended" else WORDS_OF_CLEAR.get(data["kind"], "is well again")
+    return WORDS.get(data["kind"], str(data["kind"]).replace("_", " "))

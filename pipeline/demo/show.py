@@ -7,9 +7,11 @@ import time
 from contextlib import ExitStack, closing
 from typing import Any
 
+import orjson
 from redis.exceptions import RedisError
 from rich.console import Console
 
+from pipeline.alert_lines import Event
 from pipeline.demo.backstage import STREAM, Daemon, Metrics, daemon_running, second_compiler, total, work_folder
 from pipeline.demo.figures import Rate, latencies_s
 from pipeline.demo.map_picture import Look, MapPicture
@@ -25,6 +27,8 @@ from pipeline.demo.story import (
     Tracks,
     demo_world,
     forbidden_places,
+    notices_of,
+    of_the_play,
     regions_of,
     tracks_of,
     write_registry,
@@ -131,6 +135,7 @@ class _Play:
         self._listener, self._feeder, self._asked = listener, feeder, asked
         self._lane = Lane(LaneWatch(client, NAMES), SPEED)
         self._rate, self._counted_at = Rate(), 0.0
+        self._notices = notices_of(world)
         self.moment = Moment(world.start_ms, len(tracks), feeder.place)
 
     def play(self) -> Figures:
@@ -152,7 +157,7 @@ class _Play:
             judged=total(counts, JUDGED),
             not_judged={what: total(counts, name) for what, name in NOT_JUDGED.items()},
             seconds=seconds,
-            latencies_s=latencies_s(self._tracks, self._feeder.sent_s, self._listener.heard),
+            latencies_s=latencies_s(self._tracks, self._feeder.sent_s, list(self._listener.heard)),
         )
 
     def problem(self, figures: Figures) -> str | None:
@@ -188,18 +193,19 @@ class _Play:
     def _frame(self, clock: ScenarioClock) -> None:
         """Look, show, and wait for the next time."""
         self._must_go_on(f"when {self._feeder.fed:,} of {len(self._tracks):,} fixes were fed")
-        moment, heard = self.moment, self._listener.heard
-        new = [one.event for one in heard[len(moment.events) :]]
-        for event in new:
-            moment.take(event)
+        moment, before = self.moment, len(self.moment.shown)
         moment.now_ms, moment.fed = min(clock.now_ms(), self._world.end_ms), self._feeder.fed
+        while self._notices and self._notices[0].at_ms <= moment.now_ms:
+            moment.note(self._notices.pop(0))
+        for event in self._heard()[len(moment.events) :]:
+            moment.take(event)
         if time.monotonic() - self._counted_at > COUNT_EVERY_S:
             self._counted_at = time.monotonic()
             moment.counted_fed = self._feeder.fed
             moment.judged = total(self._daemon.metrics(), JUDGED) or moment.judged
             moment.judged_rate = self._rate.at(moment.judged)
             moment.behind_s = self._lane.behind_s()
-        self._view.show(moment, new)
+        self._view.show(moment, moment.shown[before:])
         self._asked.wait(FRAME_S)
 
     def _wait_until_judged(self, clock: ScenarioClock) -> None:
@@ -213,7 +219,7 @@ class _Play:
                 raise DemoError(f"the daemon had not judged all fixes {late}.{self._daemon.last_words()}")
             self._frame(clock)
         until = time.monotonic() + HEARD_WITHIN_S
-        while len(self._listener.heard) < len(self._ids_in_stream()) and time.monotonic() < until:
+        while len(self._heard()) < len(self._ids_in_stream()) and time.monotonic() < until:
             self._frame(clock)
         self._frame(clock)
 
@@ -234,5 +240,9 @@ class _Play:
         self._feeder.check()
         self._listener.check()
 
+    def _heard(self) -> list[Event]:
+        return of_the_play(self._world, [one.event for one in self._listener.heard])
+
     def _ids_in_stream(self) -> list[str]:
-        return [fields[b"id"].decode() for _, fields in self._client.xrange(NAMES.alerts)]
+        events = [orjson.loads(fields[b"event"]) for _, fields in self._client.xrange(NAMES.alerts)]
+        return [event["id"] for event in of_the_play(self._world, events)]

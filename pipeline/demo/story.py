@@ -1,8 +1,14 @@
-"""What the demo plays: a simulated morning of some hundred people, on a clock that makes it last some twenty seconds."""
+"""What the demo plays: a simulated morning of some hundred people, on a clock that makes it last some twenty seconds.
+
+Its script has every story of the simulator. What the clock brings when the tracks are over (who is no longer fed falls silent) is
+not part of the play: it ends `PLAY_ENDS_AFTER_MS` after the last track.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +19,10 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.alert_lines import Event
+from pipeline.demo.moment import SHANGHAI, Notice
+from pipeline.demo.scenario_clock import told_ms
+from pipeline.worlds.stories import Limits
 from pipeline.worlds.track_text import time_ms_of
 from pipeline.worlds.world import World, make_world
 
@@ -23,12 +33,18 @@ ROUNDS = 2
 """Each story is played by so many people."""
 LEAD_MS = 5 * 60_000
 """The clock begins so long before the recording: the first records are not late because a thread had to start."""
-PATIENT_POLICY = """
-# The demo's clock runs hundreds of times too fast: what is a hiccup of this machine would look like an hour of silence.
+LIMITS = Limits(silent_after_s=3_600, silent_long_after_s=1_800)
+"""Of those who fall silent by script: six real seconds, then three."""
+PATIENT_POLICY = f"""
+# The demo's clock runs hundreds of times too fast: what is a hiccup of this machine would look like an hour of silence, or a record
+# that comes hours after the edge of a rule.
 [policy]
 silent_after_s = 31536000
+silent_long_after_s = {LIMITS.silent_long_after_s}
 feed_silent_after_s = 31536000
+edge_grace_s = 31536000
 """
+PLAY_ENDS_AFTER_MS = 10 * 60_000
 
 Ints = NDArray[np.int64]
 
@@ -50,11 +66,30 @@ class Tracks:
 
 def demo_world(seed: int) -> World:
     """The world of a seed."""
-    return make_world(seed=seed, subjects=SUBJECTS, hours=HOURS, stories=ROUNDS)
+    return make_world(seed=seed, subjects=SUBJECTS, hours=HOURS, stories=ROUNDS, limits=LIMITS)
+
+
+def of_the_play(world: World, events: Iterable[Event]) -> list[Event]:
+    """The alerts that belong to the play, in their order."""
+    return [event for event in events if told_ms(event["time"]) <= world.end_ms + PLAY_ENDS_AFTER_MS]
+
+
+def notices_of(world: World) -> list[Notice]:
+    """What happens to permits in the registry while the tracks are played, oldest first."""
+    notices = []
+    for permit in world.records.permits:
+        begins_ms, ends_ms = told_ms(permit["from"]), told_ms(permit["until"])
+        subject, areas, name = permit["subjects"][0], "+".join(permit["areas"]), permit["permit"]
+        if begins_ms >= world.start_ms:
+            until = datetime.fromtimestamp(ends_ms / 1000, SHANGHAI)
+            notices.append(Notice(begins_ms, subject, "has a permit", f"{name}: in {areas} until {until:%H:%M}"))
+        if ends_ms <= world.end_ms:
+            notices.append(Notice(ends_ms, subject, "permit ends", f"{name}: in {areas}"))
+    return sorted(notices, key=lambda notice: notice.at_ms)
 
 
 def write_registry(world: World, folder: Path) -> None:
-    """The registry of the world; nobody counts as silent at such a speed."""
+    """The registry of the world; at such a speed nobody counts as silent but those of whom it is scripted."""
     world.write_registry(folder)
     policy = folder / "policy.toml"
     _, comment, shipped = policy.read_text(encoding="utf-8").partition("[policy]\n")

@@ -25,6 +25,22 @@ STORIES = {
     "enters_port": "enters a place forbidden to everybody",
     "youth_in_arcade": "of the group `youth`, enters a place forbidden to it",
     "breaks_no_contact": "enters a place forbidden to him alone",
+    "overstay": "has a permit for the neighbouring region, stays when it ends, comes home",
+    "overstay_for_good": "has a permit, stays when it ends, does not come home",
+    "breaks_curfew": "is out when he has to be at home, comes later",
+    "sits_out_curfew": "is out all the time that he has to be at home",
+    "silent": "is not heard for longer than allowed",
+    "silent_long": "is not heard for very long",
+    "no_position": "reports without a position",
+    "vague_position": "reports positions too vague to count",
+    "stale": "sends the same record again and again",
+    "tamper": "has his device tampered with",
+    "separated": "is not with his device",
+    "implausible": "is in two places at once",
+    "battery_low": "lets his battery run low",
+    "battery_critical": "lets his battery run empty",
+    "reports_leaving_late": "leaves while his device is out of reach",
+    "reports_entering_late": "enters a forbidden place while his device is out of reach",
 }
 
 
@@ -53,7 +69,7 @@ def next_steps(seed: int) -> list[str]:
     world = f"--seed {seed} --subjects {SUBJECTS} --hours {HOURS:g} --stories {ROUNDS}"
     return [
         "Where to look next",
-        "  the same world as files, judged as a recording:",
+        "  a world like this one as files, judged as a recording:",
         f"    {command} simulate {world} --out world",
         f"    {command} replay world/fixes.jsonl --registry world/registry",
         "  this demo again, with Redis and the daemon left running to look inside:",

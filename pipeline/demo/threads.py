@@ -76,7 +76,8 @@ class Feeder:
             writer.write_table(tracks.table.slice(rows.start, rows.stop - rows.start))
         self.sent_s[rows] = time.time()
         self._client.execute_command("XADD", self._stream, "*", "payload", out.getvalue().to_pybytes())
-        self.place[tracks.subject[rows]] = tracks.lon_lat[rows]
+        seen = ~np.isnan(tracks.lon_lat[rows, 0])
+        self.place[tracks.subject[rows][seen]] = tracks.lon_lat[rows][seen]
 
 
 @dataclass(frozen=True, slots=True)

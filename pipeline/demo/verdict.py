@@ -76,10 +76,11 @@ def _wrong(breach: Breach, events: list[Event]) -> str | None:
     regions = sorted({region for event in events for region in event["data"]["regions"]})
     if len(opened) > 1:
         return f"opened {len(opened)} times"
-    if first["kind"] != breach.kind or first["level"] != "red":
-        return f"a {first['level']} {first['kind']} instead of a red {breach.kind}"
+    if first["kind"] != breach.kind or first["level"] != breach.level or first["late"] != breach.late:
+        told, scripted = _named(first["level"], first["kind"], first["late"]), _named(breach.level, breach.kind, breach.late)
+        return f"a {told} instead of a {scripted}"
     if not breach.onset_from <= told_ms(first["onset"]) <= breach.onset_to:
-        return f"onset {first['onset']} is not when he crossed the line"
+        return f"onset {first['onset']} is not when it began"
     if regions != list(breach.regions):
         return f"told to {', '.join(regions)} instead of {', '.join(breach.regions)}"
     return _wrong_clear(breach, cleared)
@@ -87,11 +88,17 @@ def _wrong(breach: Breach, events: list[Event]) -> str | None:
 
 def _wrong_clear(breach: Breach, cleared: list[Event]) -> str | None:
     if breach.cleared_from is None or breach.cleared_to is None:
-        return "cleared, though he never came back" if cleared else None
+        return "cleared, though it was never over" if cleared else None
     if len(cleared) != 1:
         return f"cleared {len(cleared)} times instead of once"
-    at = cleared[0]["time"]
-    return None if breach.cleared_from <= told_ms(at) <= breach.cleared_to else f"cleared at {at}, not when he came back"
+    at, reason = cleared[0]["time"], cleared[0]["data"]["reason"]
+    if reason != breach.reason:
+        return f"cleared as {reason} instead of {breach.reason}"
+    return None if breach.cleared_from <= told_ms(at) <= breach.cleared_to else f"cleared at {at}, not when it was over"
+
+
+def _named(level: str, kind: str, late: bool) -> str:  # noqa: FBT001 - as the alert has it
+    return f"{level} {kind}" + (", late" if late else "")
 
 
 def _slot(event: Event) -> str:

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.status import Status
 
 from pipeline.alert_lines import Event, alert_line
-from pipeline.demo.moment import Moment
+from pipeline.demo.moment import Moment, Notice
 from pipeline.demo.problems import DemoError
 from pipeline.demo.screen import Screen
 from sinks.alert_json import rfc3339
@@ -26,15 +26,15 @@ class View(Protocol):
     def say(self, text: str) -> None:
         """A step is taken; it lasts until the next is named, or the demo is shown."""
 
-    def show(self, moment: Moment, new: list[Event]) -> None:
-        """How it stands; `new` are the alerts that came since the last call, and are in `moment` already."""
+    def show(self, moment: Moment, new: list[Event | Notice]) -> None:
+        """How it stands; `new` are the alerts and notices that came since the last call, and are in `moment` already."""
 
     def close(self) -> None:
         """The terminal as it was before."""
 
 
 class PlainView:
-    """A line for each step and each alert, and now and then one about the rest."""
+    """A line for each step, alert and notice, and now and then one about the rest."""
 
     def __init__(self) -> None:
         self._next_at = time.monotonic()
@@ -49,10 +49,13 @@ class PlainView:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise DemoError("nobody reads any more what it says.") from None
 
-    def show(self, moment: Moment, new: list[Event]) -> None:
-        """A line for each alert."""
-        for event in new:
-            self.say(alert_line(event))
+    def show(self, moment: Moment, new: list[Event | Notice]) -> None:
+        """A line for each."""
+        for one in new:
+            if isinstance(one, Notice):
+                self.say(f"{rfc3339(one.at_ms)} registry: {one.subject} {one.what} {one.details}")
+            else:
+                self.say(alert_line(one))
         if time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + PROGRESS_EVERY_S
             self.say(
@@ -83,7 +86,7 @@ class LiveView:
             self._status.start()
         self._status.update(text)
 
-    def show(self, moment: Moment, new: list[Event]) -> None:  # noqa: ARG002 - they are in the moment
+    def show(self, moment: Moment, new: list[Event | Notice]) -> None:  # noqa: ARG002 - they are in the moment
         """Draw it."""
         self._screen.moment = moment
         if self._live is None:

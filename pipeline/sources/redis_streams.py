@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -80,14 +81,22 @@ class SourceError(FencewatchError):
     """A stream that cannot be read, and waiting will not mend it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a later run goes on: the id of the last entry read, and the mark of each stream that has one, by source and stream."""
+
+    last_ids: dict[tuple[str, str], bytes]
+    marks_ms: dict[tuple[str, str], int]
+
+
 class RedisStreams:
-    """Reads the streams of some servers. Position: the last id of each stream."""
+    """Reads the streams of some servers."""
 
     def __init__(
         self,
         servers: list[Server],
         clock: WallClock,
-        position: dict[tuple[str, str], bytes] | None,
+        position: Position | None,
         on_away: Callable[[bool], None],
         feed_silent_after_ms: Callable[[], float] = lambda: math.inf,
     ) -> None:
@@ -105,11 +114,13 @@ class RedisStreams:
         """Raised at the next call: what the other servers gave in this one must not be lost, for their positions are behind it."""
         self._asked_ms = 0
         self._wall_marked_at = -math.inf
-        kept = position or {}
+        self._up_to: dict[tuple[str, str], bytes] | None = None
+        self._reached: set[tuple[str, str]] = set()
+        kept = position or Position({}, {})
         for server in servers:
             server.client.set_response_callback("XREAD", lambda reply, **_: reply)
             server.partitions = [
-                _Partition(source, stream, kept.get((source, stream), BEGINNING)) for source, stream in server.streams
+                _Partition(*key, kept.last_ids.get(key, BEGINNING), mark_ms=kept.marks_ms.get(key)) for key in server.streams
             ]
 
     def next_items(self) -> list[Chunk | Mark]:
@@ -149,9 +160,26 @@ class RedisStreams:
         """When to look again."""
         return self._idle_until
 
-    def position(self) -> dict[tuple[str, str], bytes]:
-        """Last id by source and stream."""
-        return {(p.source, p.stream): p.last_id for server in self._servers for p in server.partitions}
+    def position(self) -> Position:
+        """Last id and mark by source and stream."""
+        partitions = {(p.source, p.stream): p for server in self._servers for p in server.partitions}
+        marks_ms = {key: p.mark_ms for key, p in partitions.items() if p.mark_ms is not None}
+        return Position({key: p.last_id for key, p in partitions.items()}, marks_ms)
+
+    def clock_ms(self) -> int:
+        """The lane's clock: the least mark of the streams that have given one; where none has, nothing was read yet: the wall's."""
+        marks = [p.mark_ms for server in self._servers if not self._has_left(server) for p in server.partitions]
+        return min((mark for mark in marks if mark is not None), default=self._clock.now_ms())
+
+    def stop_at(self, last_ids: dict[tuple[str, str], bytes] | None) -> None:
+        """Read no further than these entries, by source and stream (None: on and on)."""
+        self._up_to, self._reached = last_ids, set()
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether every stream was read up to where `stop_at` said."""
+        there = [server for server in self._servers if not self._has_left(server)]
+        return self._up_to is not None and all(key in self._reached for server in there for key in server.streams)
 
     def close(self) -> None:
         """Close the connections."""
@@ -172,6 +200,8 @@ class RedisStreams:
                 raise reply
         server.away_since = None
         found: list[list[Entry]] = [reply[0][1] if reply else [] for reply in replies]
+        if self._up_to is not None:
+            found = [self._before_stop(partition, entries) for partition, entries in zip(server.partitions, found, strict=True)]
         items: list[Chunk | Mark] = []
         for partition, entries, (count, gap_ms) in zip(server.partitions, found, self._up_to_gaps(server, found), strict=True):
             partition.entries = len(entries) if count else 0
@@ -181,10 +211,20 @@ class RedisStreams:
             if count:
                 items += self._chunks(partition, entries[:count])
             # One that waits behind a gap was not found empty: the wall clock is not its mark.
-            if (count or not entries) and time.monotonic() - partition.marked_at >= MARK_EVERY_S:
+            empty = not entries and self._up_to is None
+            if (count or empty) and time.monotonic() - partition.marked_at >= MARK_EVERY_S:
                 partition.marked_at = time.monotonic()
                 items.append(self._mark_of(partition, self._clock.at(stamp_of(partition.last_id)) if count else self._asked_ms))
         return items
+
+    def _before_stop(self, partition: _Partition, entries: list[Entry]) -> list[Entry]:
+        """Those of some entries that do not stand behind the stop; a stream that has none has reached it."""
+        key = (partition.source, partition.stream)
+        last = order_of((self._up_to or {}).get(key, partition.last_id))
+        some = entries[: bisect_right(entries, last, key=lambda entry: order_of(entry[0]))]
+        if not some:
+            self._reached.add(key)
+        return some
 
     def _up_to_gaps(self, server: Server, found: list[list[Entry]]) -> list[tuple[int, int | None]]:
         """See `gaps.up_to_gaps`, source by source."""

@@ -64,7 +64,7 @@ def make_people(count: int, districts: Districts, zones: tuple[Zone, ...], rng: 
         room = room_of(districts, zones, [home] if other < 0 else [home, other], young=young)
         homes = room_of(districts, zones, [home], young=young)
         works = homes if other < 0 else room_of(districts, zones, [other], young=young)
-        way[who], errand[who] = _ways(len(who), room, homes, works, rng)
+        way[who], errand[who] = ways_between(len(who), room, homes, works, rng)
     way[roams == HOMEBOUND] = way[roams == HOMEBOUND][:, :1]
     length_m = lengths(way)
     speed_mps = np.where(length_m < 2_500, rng.uniform(2.5, 5.0, count), rng.uniform(7.0, 14.0, count))
@@ -99,7 +99,7 @@ def lengths(ways: Floats) -> Floats:
     return length_m
 
 
-def _ways(
+def ways_between(
     count: int, room: BaseGeometry, homes: BaseGeometry, works: BaseGeometry, rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Drawn until errand, home, bends and workplace are joined by lines inside `room`."""

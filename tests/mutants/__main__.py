@@ -26,11 +26,12 @@ from rich.table import Table
 
 from tests.mutants.mutation import Mutation
 from tests.mutants.of_areas import AREA_MUTATIONS
+from tests.mutants.of_feeds import FEED_MUTATIONS
 from tests.mutants.of_judge import JUDGE_MUTATIONS
 from tests.mutants.of_records import RECORD_MUTATIONS
 from tests.mutants.of_slots import SLOT_MUTATIONS
 
-MUTATIONS = (*JUDGE_MUTATIONS, *SLOT_MUTATIONS, *RECORD_MUTATIONS, *AREA_MUTATIONS)
+MUTATIONS = (*JUDGE_MUTATIONS, *SLOT_MUTATIONS, *RECORD_MUTATIONS, *AREA_MUTATIONS, *FEED_MUTATIONS)
 ROOT = Path(__file__).parents[2]
 COPIED = ("fences", "operators", "sinks", "pipeline", "tests", "pyproject.toml")
 LATEST_S = 600

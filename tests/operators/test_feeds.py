@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fences.fence_set import FenceSet
+from fences.numbering import ids_of, numbering_of
 from operators.alert import Alert
 from operators.due import bring_mark
 from operators.feeds import Feeds, Heard
 from operators.raise_alerts import Telling
-from operators.snapshot import from_snapshot, ids_of, numbering_of, to_snapshot
+from operators.snapshot import from_snapshot, to_snapshot
 from operators.state import State
 from operators.step import step
 from tests.operators.small_registry import START_MS, Fix, Json, accepted, fence_set, judged, new_state

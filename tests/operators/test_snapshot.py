@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace as changed
 
 from fences.fence_set import FenceSet
+from fences.numbering import Ids, ids_of, numbering_of
 from operators.alert import Alert
-from operators.snapshot import Ids, from_snapshot, ids_of, numbering_of, to_snapshot
+from operators.snapshot import from_snapshot, to_snapshot
 from operators.state import OPEN_EPISODES, State
 from tests.operators.small_registry import AREAS, REGIONS, Fix, Json, compiled_plan, fence_set, new_state, run, track
 from tests.strategies.registries import Plan

@@ -42,13 +42,16 @@ def xadd(client: Any, stream: str, records: Sequence[Record], *, packed: int = 0
 class Daemon:
     """A daemon, its configuration in `folder`; start and stop it as often as you like."""
 
-    def __init__(self, folder: Path, registry: Path, streams: Sequence[str], *, redis_url: str | None, more: str = "") -> None:
+    def __init__(
+        self, folder: Path, registry: Path, streams: Sequence[str], *, redis_url: str | None, more: str = "", top: str = ""
+    ) -> None:
+        """`top`: lines of the configuration before its sections, `more`: after them."""
         self.port = free_port()
         self.config = folder / "fencewatch.toml"
         self.state = folder / "state"
         redis = f'[redis]\nurl = "{redis_url}"\n' if redis_url is not None else ""
         self.config.write_text(
-            f'deployment = "test"\nstate_dir = "state"\nregistry = "{registry}"\n{redis}'
+            f'deployment = "test"\nstate_dir = "state"\nregistry = "{registry}"\n{top}\n{redis}'
             f'[[sources]]\nname = "gps"\nkind = "redis"\nstreams = {list(streams)}\n'
             f'[http]\nlisten = "127.0.0.1:{self.port}"\n{more}'
         )
@@ -110,6 +113,11 @@ class Daemon:
         """Wait until it has judged so many records since its start."""
         until(lambda: self.metric('fencewatch_fixes_total{source="gps"}') >= fixes or self.ended)
         assert not self.ended, self.lines
+
+    def signal_only(self, number: signal.Signals) -> None:
+        """Send a signal that it survives."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def signal(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end; the exit code."""

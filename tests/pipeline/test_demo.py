@@ -27,7 +27,7 @@ from pipeline.demo.map_picture import Look, MapPicture
 from pipeline.demo.moment import Moment
 from pipeline.demo.scenario_clock import told_ms
 from pipeline.demo.screen import Screen
-from pipeline.demo.story import demo_world, forbidden_places, regions_of
+from pipeline.demo.story import demo_world, forbidden_places, notices_of, of_the_play, regions_of
 from pipeline.demo.verdict import compare, shown_and_stream
 from pipeline.worlds.stories import Breach, rfc3339
 from sinks.redis_connection import connect
@@ -106,14 +106,24 @@ def test_what_is_shown_is_in_redis_and_in_the_script(start: Callable[..., Demo],
     events = [orjson.loads(fields[b"event"]) for _, fields in client.xrange("fencewatch:alerts")]
     is_open = subprocess.run([*FENCEWATCH, "alerts", "open", "--json", "--redis", url], capture_output=True, text=True, check=True)
     assert demo.end(signal.SIGINT) == 0, demo.said
+    world = demo_world(seed)
+    events = of_the_play(world, events)
+    still_open = of_the_play(world, [orjson.loads(line) for line in is_open.stdout.splitlines()])
 
     assert re.findall(r" id=([0-9a-f]{32})$", demo.said, re.MULTILINE) == [event["id"] for event in events]
-    breaches = {(breach.subject, breach.slot): breach for breach in demo_world(seed).breaches}
+    breaches = {(breach.subject, breach.slot): breach for breach in world.breaches}
     opened = {_key(event): told_ms(event["data"]["onset"]) for event in events if event["type"].endswith("opened")}
     assert opened.keys() == breaches.keys()
     assert all(breaches[key].onset_from <= onset <= breaches[key].onset_to for key, onset in opened.items())
     stay = {key for key, breach in breaches.items() if breach.cleared_from is None}
-    assert {_key(orjson.loads(line)) for line in is_open.stdout.splitlines()} == stay
+    assert {_key(event) for event in still_open} == stay
+    ended = {key[0] for key, breach in breaches.items() if breach.kind == "overstay"}
+    assert len(ended) == 4
+    for subject in ended:
+        assert re.search(rf"registry: {subject} has a permit XB-{subject}: in \w+ until", demo.said)
+        assert re.search(rf"registry: {subject} permit ends XB-{subject}", demo.said)
+        [told] = [e for e in events if e["subject"] == subject and e["type"].endswith("opened")]
+        assert (told["data"]["kind"], len(told["data"]["regions"])) == ("overstay", 2)
     assert f"{len(breaches)} of {len(breaches)} found, nothing else" in demo.said
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(RedisConnectionError, match="refused"):
@@ -147,8 +157,15 @@ def test_a_terminal_is_given_back(start: Callable[..., Demo], tmp_path: Path) ->
 BREACH = Breach("p1", "area", "left_area", 1_000, 2_000, 5_000, 6_000, ("a", "b"), "no_permit")
 
 
-def _told(change: str, time_ms: int, regions: list[str] | None = None, **more: str | None) -> dict[str, Any]:
-    data = {"kind": "left_area", "level": "red", "rule": None, "onset": rfc3339(1_500), "regions": regions or ["a", "b"], **more}
+def _told(change: str, time_ms: int, regions: list[str] | None = None, **more: str | bool | None) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "kind": "left_area",
+        "level": "red",
+        "rule": None,
+        "onset": rfc3339(1_500),
+        "regions": regions or ["a", "b"],
+    }
+    data |= {"late": False, "reason": "returned" if change == "cleared" else None, **more}
     return {
         "id": f"{change}{time_ms}",
         "type": f"fencewatch.alert.{change}",
@@ -173,9 +190,11 @@ def test_a_breach_told_as_scripted_is_found() -> None:
         ([], "not found"),
         (GOOD[:1], "cleared 0 times instead of once"),
         ([GOOD[0], *GOOD], "opened 2 times"),
-        ([_told("opened", 1_600, onset=rfc3339(900)), GOOD[1]], "is not when he crossed the line"),
-        ([GOOD[0], _told("cleared", 7_000)], "not when he came back"),
+        ([_told("opened", 1_600, onset=rfc3339(900)), GOOD[1]], "is not when it began"),
+        ([GOOD[0], _told("cleared", 7_000)], "not when it was over"),
         ([_told("opened", 1_600, level="yellow"), GOOD[1]], "a yellow left_area instead of a red left_area"),
+        ([_told("opened", 1_600, late=True), GOOD[1]], "a red left_area, late instead of a red left_area"),
+        ([GOOD[0], _told("cleared", 5_500, reason="rule_ended")], "cleared as rule_ended instead of returned"),
         ([_told("opened", 1_600, ["a"]), _told("cleared", 5_500, ["a"])], "told to a instead of a, b"),
     ],
 )
@@ -191,7 +210,7 @@ def test_a_clear_of_who_stays_away_is_a_problem() -> None:
     """He never came back, says the script."""
     problem = compare([replace(BREACH, cleared_from=None, cleared_to=None)], GOOD).problem()
     assert problem is not None
-    assert "never came back" in problem
+    assert "never over" in problem
 
 
 def test_an_alert_that_nobody_scripted_is_a_problem() -> None:
@@ -225,6 +244,7 @@ def test_the_picture_fills_the_terminal_and_no_more(size: tuple[int, int], look:
     screen = Screen(picture, look, world.subject_ids, 7, 600)
     place = np.tile(forbidden_places(world)[0], (len(world.subject_ids), 1))
     screen.moment = moment = Moment(world.start_ms, 1000, place, fed=500, counted_fed=500, judged=490)
+    moment.note(notices_of(world)[0])
     moment.take({**_told("opened", world.start_ms, episode="e", found_region="yunlu"), "subject": world.subject_ids[3]})
     out = StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
@@ -236,9 +256,12 @@ def test_the_picture_fills_the_terminal_and_no_more(size: tuple[int, int], look:
     if width >= 80:
         text = "\n".join(lines)
         assert all(name in text for name in ("yunlu", "suwan", "heting", "500 fixes fed", "left his area", "1 opened, 0 cleared"))
+        assert "has a permit" in text
         assert look.breach in "\n".join(lines[2:-3])
 
 
 def _key(event: dict[str, Any]) -> tuple[str, str]:
-    rule = event["data"]["rule"]
-    return event["subject"], "area" if rule is None else f"rule:{rule}"
+    rule, kind = event["data"]["rule"], event["data"]["kind"]
+    if rule is not None:
+        return event["subject"], f"rule:{rule}"
+    return event["subject"], "area" if kind in ("left_area", "overstay") else kind

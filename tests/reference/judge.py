@@ -47,6 +47,14 @@ class Judge:
         self.tally.ignored.update(fix.ignored)
         self.take(without_vague_position(fix, self.docket.registry.general["max_accuracy_m"]))
 
+    def mark(self, index: int, time: int) -> None:
+        """A clock mark of a live run: deadlines before it at once, edges when `edge_grace_s` has gone by since."""
+        self.docket.index = index
+        self.bring_versions(time)
+        for s in self.standings.values():
+            contact.bring_deadlines(self.docket, s, time)
+            bring_edges(self.docket, s, time - self.docket.registry.ms("edge_grace_s"))
+
     def bring_versions(self, arrival: int) -> None:
         """The versions whose instant is not after the arrival of the record at hand."""
         while self.versions and self.versions[0][0] <= arrival:

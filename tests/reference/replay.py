@@ -29,11 +29,11 @@ def judge_records(
 
 def judge_with_doubts(
     registry_dir: str | Path,
-    lines: Iterable[bytes],
+    lines: Iterable[bytes | int],
     until_ms: int | None = None,
     registry_at: Sequence[tuple[int, str | Path]] = (),
 ) -> tuple[Alerts, dict[str, Any], set[int]]:
-    """The same, and the records on which rounding decides.
+    """The same, and the records on which rounding decides; a number among the lines is a clock mark of a live run.
 
     These are indices into `lines` (the index after the last: the closing clock) of records in whose judging, edges and versions
     they brought included, some distance was within a metre or 1 % of a threshold, so that another right arithmetic may say
@@ -42,6 +42,9 @@ def judge_with_doubts(
     versions = [(instant, partial(read_registry, Path(directory))) for instant, directory in registry_at]
     judge = Judge(read_registry(Path(registry_dir)), versions)
     for index, line in enumerate(lines):
-        judge.read(index, line)
+        if isinstance(line, int):
+            judge.mark(index, line)
+        else:
+            judge.read(index, line)
     report = judge.finish(until_ms)
     return judge.docket.alerts, report, judge.docket.doubts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import assume
 from hypothesis import strategies as st
@@ -15,6 +15,8 @@ from tests.strategies.registries import Level, Plan, instants, plans
 from tests.strategies.tracks import tracks
 
 MOST_ROUNDS = 12
+Line = TypeVar("Line", bytes, bytes | int)
+"""A record; or one of a live run, or its clock mark in ms."""
 
 
 @dataclass(frozen=True)
@@ -45,17 +47,24 @@ class Judged:
 
 
 def settle(scenario: Scenario, directory: Path) -> Judged:
-    """Judge a scenario by the reference, leaving out the records on which rounding decides.
+    """Judge a scenario by the reference, leaving out the records on which rounding decides."""
+    registry, registry_at = scenario.write(directory)
+    alerts, report, lines = at_rest(registry, scenario.lines, scenario.until_ms, registry_at)
+    return Judged(registry, registry_at, lines, scenario.until_ms, alerts, report)
+
+
+def at_rest(
+    registry: Path, lines: list[Line], until_ms: int | None, registry_at: list[tuple[int, Path]]
+) -> tuple[list[dict[str, Any]], dict[str, Any], list[Line]]:
+    """What the reference says of some records (and clock marks), alerts and report; and those of them that are in no doubt.
 
     Leaving one out changes what comes after it, so it is judged again until no record is in doubt; an example that does not come to
     rest is given up (hypothesis draws another).
     """
-    registry, registry_at = scenario.write(directory)
-    lines = scenario.lines
     for _ in range(MOST_ROUNDS):
-        alerts, report, doubts = judge_with_doubts(registry, lines, scenario.until_ms, registry_at)
+        alerts, report, doubts = judge_with_doubts(registry, lines, until_ms, registry_at)
         if not doubts:
-            return Judged(registry, registry_at, lines, scenario.until_ms, alerts, report)
+            return alerts, report, lines
         assume(len(lines) not in doubts)
         lines = [line for i, line in enumerate(lines) if i not in doubts]
     assume(condition=False)

@@ -1,0 +1,86 @@
+"""Registry versions in line with the records of a live source: each takes effect between two reads, at the lane's clock.
+
+After a crash those that took effect behind the saved position come again, each behind the same entries and at the same instant.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.episodes import SUBJECTS_A_PART
+from pipeline.items import Chunk, Mark, RegistryMark, RegistryPart
+from pipeline.keeper.kept import KeptRegistries, Taken
+from pipeline.keeper.messages import Loaded
+from pipeline.sources.redis_streams import Position, RedisStreams
+
+
+@dataclass(frozen=True, slots=True)
+class VersionedPosition:
+    """Where a later run goes on: in the streams, and under which of the kept registries."""
+
+    streams: Position
+    version: int
+
+
+class StreamsWithVersions:
+    """Reads streams, and puts each registry that comes in line."""
+
+    def __init__(
+        self,
+        open_streams: Callable[[Position | None], RedisStreams],
+        coming: deque[Loaded],
+        kept: KeptRegistries,
+        position: VersionedPosition | None,
+    ) -> None:
+        """`coming`: registries that wait to take effect, in their order; `kept`: where that is written down."""
+        self._streams = open_streams(None if position is None else position.streams)
+        self._coming, self._kept = coming, kept
+        self._version = 0 if position is None else position.version
+        self._parts, self._stopping = 0, False
+        self._again = dict(kept.since(self._version))
+
+    def next_items(self) -> list[Chunk | Mark]:
+        """What the streams hold now, behind a version that takes effect, or a part of one."""
+        first: list[Chunk | Mark] = []
+        if self._parts:
+            self._parts -= 1
+            first.append(RegistryPart())
+        elif self._coming:
+            first += self._next_version(self._coming[0])
+        return [*first, *self._streams.next_items()]
+
+    def _next_version(self, loaded: Loaded) -> list[Chunk | Mark]:
+        again = self._again.get(loaded.number)
+        if again is not None and not self._streams.has_stopped:
+            if not self._stopping:
+                self._streams.stop_at(again.position)
+            self._stopping = True
+            return []
+        self._coming.popleft()
+        if again is None:
+            time_ms = self._streams.clock_ms()
+            self._kept.mark(loaded.number, Taken(time_ms, self._streams.position().last_ids))
+        else:
+            time_ms, self._stopping = again.time_ms, False
+            self._streams.stop_at(None)
+        self._version = loaded.number
+        differs, fence_set = loaded.differs, loaded.rules.fence_set
+        concerned = None if differs is None else differs.concerned
+        subjects = len(fence_set.registry.subject_ids) if concerned is None else len(concerned)
+        self._parts = max(0, -(-subjects // SUBJECTS_A_PART) - 1)
+        return [RegistryMark(fence_set, time_ms, loaded.rules, differs, in_parts=True)]
+
+    def next_awake(self) -> datetime | None:
+        """When to look again; at once while a version has parts to come."""
+        return None if self._parts else self._streams.next_awake()
+
+    def position(self) -> VersionedPosition:
+        """Where a later run goes on."""
+        return VersionedPosition(self._streams.position(), self._version)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._streams.close()
