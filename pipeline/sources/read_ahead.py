@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from queue import Full, Queue
 from typing import Any
 
@@ -57,8 +58,7 @@ class ReadAhead:
     def _read(self) -> None:
         try:
             for chunk in self._stream:
-                batch = chunk.decode()
-                if not self._give(replace(chunk, decode=lambda batch=batch: _given(batch))):
+                if not self._give(replace(chunk, decode=partial(_given, chunk.decode()))):
                     return
             if self._last is not None:
                 self._give(self._last)
