@@ -187,7 +187,7 @@ class _Play:
                 raise DemoError(f"the daemon was not ready within {READY_WITHIN_S:g} s.{self._daemon.last_words()}")
             if waited_s > COMPILES_AFTER_S and not told:
                 told = True
-                self._view.say("starting the daemon; its loops are compiled, the first time only: about half a minute")
+                self._view.say("starting the daemon; its loops are compiled, the first time only: up to a minute")
             time.sleep(0.005)
 
     def _frame(self, clock: ScenarioClock) -> None:
