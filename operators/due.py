@@ -74,7 +74,7 @@ def bring_due(fences: Fences, state: State, deadlines_before_ms: int, edges_upto
 
 def bring_mark(fences: Fences, state: State, mark_ms: int) -> Events | None:
     """What a clock mark brings: deadlines at once, edges after their grace. None, and nothing touched, where nothing can be due."""
-    if mark_ms <= state.memory.pool.head[NEXT_DUE]:
+    if mark_ms < state.memory.pool.head[NEXT_DUE]:
         return None
     grace_ms = int(fences.limits[0]["edge_grace_ms"])
     events = bring_due(fences, state, mark_ms, mark_ms - grace_ms)
