@@ -6,6 +6,7 @@ town.write_fixes(time_ms, folder / "before.jsonl")
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,11 +71,11 @@ def write_curfew_town(folder: Path, subjects: int, edge_ms: int) -> CurfewTown:
             curfew = {"subjects": [name], "areas": [f"home-{s % homes}"], "schedule": [span], "confirm_fixes": 1, "clear_fixes": 1}
             rules.write(orjson.dumps({"id": f"curfew-{name}", "effect": "require", **curfew}) + b"\n")
     (registry / "policy.toml").write_text(f"[policy]\nedge_grace_s = {EDGE_GRACE_S}\n", encoding="utf-8")
-    lon_lat = centre[np.arange(subjects) % homes].copy()
+    lon_lat: Floats = centre[np.arange(subjects) % homes].astype(np.float64)
     lon_lat[::10, 0] += ELSEWHERE_DEG
     return CurfewTown(registry, names, lon_lat.round(6))
 
 
-def _write_features(path: Path, features: list[tuple[dict[str, object], dict[str, object]]]) -> None:
+def _write_features(path: Path, features: Iterable[tuple[Mapping[str, object], Mapping[str, object]]]) -> None:
     shown = [{"type": "Feature", "properties": properties, "geometry": geometry} for properties, geometry in features]
     path.write_bytes(orjson.dumps({"type": "FeatureCollection", "features": shown}))
