@@ -85,7 +85,8 @@ def _feed(client: Any, town: CurfewTown, fixes_a_second: int, edge_ms: int) -> N
         inside = burst // BURSTS_A_SECOND % 2 == 0
         for s in some.tolist():
             at = place if inside else {"lon": town.lon_lat[s, 0] + ELSEWHERE_DEG / 4, "lat": town.lon_lat[s, 1]}
-            lines.append(orjson.dumps({"subject": town.subjects[s], "time": now_ms + 1, **at, "accuracy_m": 8.0}) + b"\n")
+            fix = {"subject": town.subjects[s], "time": now_ms + 1, **at, "accuracy_m": 8.0}
+            lines.append(orjson.dumps(fix, option=orjson.OPT_SERIALIZE_NUMPY) + b"\n")
         client.xadd("gps", {"payload": b"".join(lines)}, maxlen=10_000, approximate=True)
         burst += 1
         time.sleep(max(0.0, began + burst / BURSTS_A_SECOND - time.time()))
