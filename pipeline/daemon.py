@@ -117,6 +117,7 @@ def run_daemon(configuration: Configuration) -> None:
                 position,
                 lambda away: health.not_ready("source", "a source cannot be read" if away else None),
                 lambda: judging.rules.fence_set.registry.policy.feed_silent_after_s * 1000,
+                metrics.entries_lost,
             )
 
         def open_reader(position: VersionedPosition | None) -> StreamsWithVersions:

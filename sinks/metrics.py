@@ -115,6 +115,12 @@ class Metrics:
         self._lag = Gauge(
             "fencewatch_source_lag_seconds", "How far the reading is behind the source.", ["source"], registry=registry
         )
+        self._lost = Counter(
+            "fencewatch_source_entries_lost",
+            "Entries that a stream dropped before they were read, at least.",
+            ["source"],
+            registry=registry,
+        )
         self._clock = Gauge("fencewatch_clock_timestamp_seconds", "The lane's clock: up to when it has judged.", registry=registry)
         self._silent = Gauge(
             "fencewatch_source_silent", "1 while a source gives no records (`feed_silent`), else 0.", ["source"], registry=registry
@@ -180,6 +186,10 @@ class Metrics:
     def source_lag(self, source: str, seconds: float) -> None:
         """How far the reading is behind the newest record of a source."""
         self._lag.labels(source).set(seconds)
+
+    def entries_lost(self, source: str, entries: int) -> None:
+        """So many entries of a source were deleted before they were read."""
+        self._lost.labels(source).inc(entries)
 
     def sources_silent(self, silent: Mapping[str, bool]) -> None:
         """Which sources are silent."""

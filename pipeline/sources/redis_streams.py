@@ -26,6 +26,7 @@ from operators.decode.payload import decode_payloads
 from operators.decode.stamps import stamp_of
 from pipeline.items import Chunk, ClockMark, Mark
 from pipeline.sources.gaps import Entry, up_to_gaps
+from pipeline.sources.lost import BEGINNING, CHECK_EVERY_S, Seen, look
 from pipeline.stream_ids import order_of
 from pipeline.wall_clock import WallClock
 from sinks.redis_connection import place_of
@@ -41,7 +42,6 @@ MARK_EVERY_S = 0.1
 """A partition sends at most ten marks a second."""
 IDLE_S = 0.005
 AWAY_S = 0.5
-BEGINNING = b"0-0"
 PAYLOAD = b"payload"
 
 
@@ -56,6 +56,7 @@ class _Partition:
     mark_ms: int | None = None
     fixes_an_entry: float = 1.0
     entries: int = 0
+    seen: Seen = field(default_factory=Seen)
 
     def wanted(self) -> int:
         """How many entries to ask for. After few come not suddenly many: what they hold is not known yet, and may be gigabytes."""
@@ -75,6 +76,8 @@ class Server:
     partitions: list[_Partition] = field(default_factory=list)
     away_since: float | None = None
     next_try: float = 0.0
+    checked_at: float = -math.inf
+    """When it was last asked what it had deleted (of `time.monotonic`)."""
 
 
 class SourceError(FencewatchError):
@@ -83,10 +86,14 @@ class SourceError(FencewatchError):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a later run goes on: the id of the last entry read, and the mark of each stream that has one, by source and stream."""
+    """Where a later run goes on: the id of the last entry read, and the mark of each stream that has one, by source and stream.
+
+    `seen`: of streams of which it is known, how many entries were ever added up to that one.
+    """
 
     last_ids: dict[tuple[str, str], bytes]
     marks_ms: dict[tuple[str, str], int]
+    seen: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class RedisStreams:
@@ -99,15 +106,18 @@ class RedisStreams:
         position: Position | None,
         on_away: Callable[[bool], None],
         feed_silent_after_ms: Callable[[], float] = lambda: math.inf,
+        on_lost: Callable[[str, int], None] = lambda _source, _entries: None,
     ) -> None:
         """`position` as `position()` gave it, None for the beginning; `on_away(True)` is called when a server cannot be read.
 
         `feed_silent_after_ms()`: the policy's `feed_silent_after_s` in force, in milliseconds of `clock`.
+        `on_lost(source, entries)` is called when so many entries were deleted before they were read.
         """
         self._servers = servers
         self._feed_silent_after_ms = feed_silent_after_ms
         self._clock = clock
         self._on_away = on_away
+        self._on_lost = on_lost
         self._idle_until: datetime | None = None
         self._away = False
         self._failure: SourceError | None = None
@@ -120,7 +130,8 @@ class RedisStreams:
         for server in servers:
             server.client.set_response_callback("XREAD", lambda reply, **_: reply)
             server.partitions = [
-                _Partition(*key, kept.last_ids.get(key, BEGINNING), mark_ms=kept.marks_ms.get(key)) for key in server.streams
+                _Partition(*key, kept.last_ids.get(key, BEGINNING), mark_ms=kept.marks_ms.get(key), seen=Seen(kept.seen.get(key)))
+                for key in server.streams
             ]
 
     def next_items(self) -> list[Chunk | Mark]:
@@ -161,10 +172,11 @@ class RedisStreams:
         return self._idle_until
 
     def position(self) -> Position:
-        """Last id and mark by source and stream."""
+        """Last id, mark and number of entries by source and stream."""
         partitions = {(p.source, p.stream): p for server in self._servers for p in server.partitions}
         marks_ms = {key: p.mark_ms for key, p in partitions.items() if p.mark_ms is not None}
-        return Position({key: p.last_id for key, p in partitions.items()}, marks_ms)
+        seen = {key: p.seen.entries for key, p in partitions.items() if p.seen.entries is not None}
+        return Position({key: p.last_id for key, p in partitions.items()}, marks_ms, seen)
 
     def clock_ms(self) -> int:
         """The lane's clock: the least mark of the streams that have given one; where none has, nothing was read yet: the wall's."""
@@ -190,21 +202,28 @@ class RedisStreams:
         # The clock is read before the streams are: an entry that comes meanwhile must not lie behind the mark.
         self._asked_ms = self._clock.now_ms()
         pipe = server.client.pipeline(transaction=False)
+        checks = time.monotonic() - server.checked_at >= CHECK_EVERY_S
+        for partition in server.partitions if checks else ():
+            pipe.xinfo_stream(partition.stream)
         for partition in server.partitions:
             pipe.execute_command("XREAD", "COUNT", partition.wanted(), "STREAMS", partition.stream, partition.last_id)
         replies = pipe.execute(raise_on_error=False)
+        infos, replies = (replies[: -len(server.partitions)], replies[-len(server.partitions) :]) if checks else ([], replies)
         for partition, reply in zip(server.partitions, replies, strict=True):
             # Before any position moves: what has been read beside it is read again.
             if isinstance(reply, RedisError):
                 reply.args = (f"the stream {partition.stream} cannot be read: {reply}",)
                 raise reply
         server.away_since = None
+        if checks:
+            self._check(server, infos, replies)
         found: list[list[Entry]] = [reply[0][1] if reply else [] for reply in replies]
         if self._up_to is not None:
             found = [self._before_stop(partition, entries) for partition, entries in zip(server.partitions, found, strict=True)]
         items: list[Chunk | Mark] = []
         for partition, entries, (count, gap_ms) in zip(server.partitions, found, self._up_to_gaps(server, found), strict=True):
             partition.entries = len(entries) if count else 0
+            partition.seen.read(count)
             if gap_ms is not None:
                 until_ms = self._clock.at(gap_ms) - 1
                 items.append(self._mark_of(partition, until_ms, ((partition.source, until_ms),)))
@@ -216,6 +235,15 @@ class RedisStreams:
                 partition.marked_at = time.monotonic()
                 items.append(self._mark_of(partition, self._clock.at(stamp_of(partition.last_id)) if count else self._asked_ms))
         return items
+
+    def _check(self, server: Server, infos: list[Any], replies: list[Any]) -> None:
+        """Whether entries were deleted before they were read: `XINFO STREAM` of each stream, asked just before it was read."""
+        first = server.checked_at == -math.inf
+        server.checked_at = time.monotonic()
+        for p, info, reply in zip(server.partitions, infos, replies, strict=True):
+            lost = look(p.seen, info, stream=p.stream, last_id=p.last_id, first=first, empty=not reply)
+            if lost:
+                self._on_lost(p.source, lost)
 
     def _before_stop(self, partition: _Partition, entries: list[Entry]) -> list[Entry]:
         """Those of some entries that do not stand behind the stop; a stream that has none has reached it."""
@@ -300,13 +328,3 @@ def _is_packed(entry: Entry) -> bool:
     """Whether an entry has the one field `payload`."""
     fields = entry[1]
     return len(fields) == 2 and fields[0] == PAYLOAD
-
-
-def lost_entries(client: Any, stream: str, last_id: bytes) -> bool:  # noqa: ANN401 - a cluster's client is none of redis-py's Redis
-    """Whether entries behind a stored id were deleted before they were read (Redis 7 or Valkey; older servers cannot tell)."""
-    try:
-        info = client.xinfo_stream(stream)
-    except RedisError:
-        return False
-    deleted = info.get("max-deleted-entry-id", b"0-0")
-    return last_id != BEGINNING and order_of(deleted) > order_of(last_id)

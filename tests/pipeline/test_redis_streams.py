@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.items import Chunk, ClockMark, Mark
 from pipeline.sources.redis_streams import MARK_EVERY_S, RedisStreams, Server, SourceError
@@ -30,11 +31,24 @@ class Reading:
         self.client: Any = server.client()
         self.streams = [f"{names.prefix}gps:0", f"{names.prefix}gps:1"]
         self.away: list[bool] = []
+        self.lost: list[tuple[str, int]] = []
 
     def open(self, position: Any = None) -> RedisStreams:  # noqa: ANN401 - the reader's own
         """A reader at a position."""
         servers = [Server(connect(self.url), [("gps", stream) for stream in self.streams])]
-        return RedisStreams(servers, WallClock(), position, self.away.append, lambda: SILENT_MS)
+        return RedisStreams(
+            servers, WallClock(), position, self.away.append, lambda: SILENT_MS, lambda *lost: self.lost.append(lost)
+        )
+
+    def add(self, entries: int) -> None:
+        """Entries of the first stream."""
+        for k in range(entries):
+            self.client.xadd(self.streams[0], {"subject": str(k), "time": k})
+
+    @property
+    def counts(self) -> bool:
+        """Whether the server counts the entries ever added to a stream; Redis 6.2 does not."""
+        return "entries-added" in self.client.xinfo_stream(self.streams[0])
 
 
 @pytest.fixture
@@ -235,3 +249,60 @@ def test_those_who_can_be_read_do_not_wait_for_one_who_cannot(
         assert reader.next_awake() is None
     client.close()
     reader.close()
+
+
+def read_all(reader: RedisStreams) -> tuple[int, Any]:
+    """All that is there, and where a later reader goes on."""
+    found = 0
+    while some := records(reader.next_items()):
+        found += some
+    position = reader.position()
+    reader.close()
+    return found, position
+
+
+def test_what_was_trimmed_away_unread_is_told(reading: Reading) -> None:
+    """While nobody read the stream it was cut to its last five: how many are gone is counted and logged, once."""
+    reading.add(10)
+    _, position = read_all(reading.open())
+    reading.add(20)
+    reading.client.xtrim(reading.streams[0], maxlen=5, approximate=False)
+    with capture_logs() as logs:
+        found, position = read_all(reading.open(position))
+        again, _ = read_all(reading.open(position))
+    assert (found, again) == (5, 0)
+    warnings = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert [entry["stream"] for entry in warnings] == [reading.streams[0]]
+    assert reading.lost == ([("gps", 15)] if reading.counts else [])
+    assert warnings[0]["event"].startswith("entries were" if reading.counts else "entries may have been")
+
+
+def test_what_was_trimmed_away_after_it_was_read_is_nothing(reading: Reading) -> None:
+    """Nor what was gone before the first start, nor a stream that is not there yet, nor one that was made anew."""
+    reading.add(10)
+    reading.client.xtrim(reading.streams[0], maxlen=5, approximate=False)
+    found, position = read_all(reading.open())
+    reading.client.xtrim(reading.streams[0], maxlen=0 if reading.counts else 1, approximate=False)
+    reading.add(3)
+    with capture_logs() as logs:
+        more, position = read_all(reading.open(position))
+        reading.client.delete(reading.streams[0])
+        reading.add(2)
+        last, _ = read_all(reading.open(position))
+    assert (found, more, last) == (5, 3, 2)
+    assert reading.lost == []
+    assert not [entry for entry in logs if entry["log_level"] == "warning" and reading.counts]
+
+
+def test_what_is_trimmed_faster_than_it_is_read_is_told(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a stream that was not there when the reading began."""
+    monkeypatch.setattr("pipeline.sources.redis_streams.CHECK_EVERY_S", 0.0)
+    reader = reading.open()
+    assert records(reader.next_items()) == 0
+    reading.add(30)
+    reading.client.xtrim(reading.streams[0], maxlen=20, approximate=False)
+    assert records(reader.next_items()) == 16
+    reading.client.xtrim(reading.streams[0], maxlen=1, approximate=False)
+    assert read_all(reader)[0] == 1
+    # Ten were gone at first, then three between the sixteen that were read and the last one.
+    assert reading.lost == ([("gps", 10), ("gps", 3)] if reading.counts else [])
