@@ -19,6 +19,29 @@ _DEADLINES = 4
 
 
 @compiled
+def _bring(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    s: int,
+    deadlines_before_ms: int,
+    edges_upto_ms: int,
+) -> bool:
+    """What is due of one subject. False where there was no room."""
+    row, pool, long_ms = memory.row[s], memory.pool, fences.limits[0].silent_long_after_ms
+    if (row.arrival_ms + row.silent_after_ms < deadlines_before_ms or is_open(row, SILENT)) and deadline(
+        memory.feed, pool, row, long_ms
+    ) < deadlines_before_ms:
+        if not has_room(pool, events, _DEADLINES):
+            return False
+        occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, np.int64(0))
+        bring_deadlines(memory.feed, pool, events, row, long_ms, deadlines_before_ms, occasion)
+    return row.next_edge_ms > edges_upto_ms or bring_edges(fences, memory, events, scratch_rule, scratch_verdict, s, edges_upto_ms)
+
+
+@compiled
 def _sweep(
     fences: Fences,
     memory: Memory,
@@ -29,23 +52,33 @@ def _sweep(
     deadlines_before_ms: int,
     edges_upto_ms: int,
 ) -> int:
-    pool, long_ms = memory.pool, fences.limits[0].silent_long_after_ms
     for s in range(begin, len(memory.row)):
-        row = memory.row[s]
-        if row.arrival_ms == ABSENT_MS:
-            continue
-        if (row.arrival_ms + row.silent_after_ms < deadlines_before_ms or is_open(row, SILENT)) and deadline(
-            memory.feed, pool, row, long_ms
-        ) < deadlines_before_ms:
-            if not has_room(pool, events, _DEADLINES):
-                return s
-            occasion = last_position(fences.subject, fences.shapes, fences.cells, fences.region_rank, row, s, np.int64(0))
-            bring_deadlines(memory.feed, pool, events, row, long_ms, deadlines_before_ms, occasion)
-        if row.next_edge_ms <= edges_upto_ms and not bring_edges(
-            fences, memory, events, scratch_rule, scratch_verdict, s, edges_upto_ms
+        if memory.row[s].arrival_ms != ABSENT_MS and not _bring(
+            fences, memory, events, scratch_rule, scratch_verdict, s, deadlines_before_ms, edges_upto_ms
         ):
             return s
     return len(memory.row)
+
+
+@compiled
+def _sweep_some(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    subjects: NDArray[np.int32],
+    begin: int,
+    deadlines_before_ms: int,
+    edges_upto_ms: int,
+) -> int:
+    for i in range(begin, len(subjects)):
+        s = np.int64(subjects[i])
+        if memory.row[s].arrival_ms != ABSENT_MS and not _bring(
+            fences, memory, events, scratch_rule, scratch_verdict, s, deadlines_before_ms, edges_upto_ms
+        ):
+            return i
+    return len(subjects)
 
 
 @compiled
@@ -68,6 +101,17 @@ def bring_due(fences: Fences, state: State, deadlines_before_ms: int, edges_upto
         state, fences, len(state.memory.row),
         lambda room, place: _sweep(
             fences, state.memory, room.events, room.rule, room.verdict, place, deadlines_before_ms, edges_upto_ms
+        ),
+    )  # fmt: skip
+
+
+def bring_due_of(fences: Fences, state: State, subjects: NDArray[np.int32], mark_ms: int) -> Events:
+    """What a clock mark brings for some subjects alone: deadlines before it, edges after their grace."""
+    edges_upto_ms = mark_ms - int(fences.limits[0]["edge_grace_ms"])
+    return run_with_room(
+        state, fences, len(subjects),
+        lambda room, place: _sweep_some(
+            fences, state.memory, room.events, room.rule, room.verdict, subjects, place, mark_ms, edges_upto_ms
         ),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from fences.difference import Difference
 from fences.fence_set import Fences, FenceSet
 from operators.alert import Alert
 from operators.contact import clear_flag, is_open
-from operators.due import bring_due
+from operators.due import bring_due, bring_due_of
 from operators.edges import bring_edge, bring_edges, last_position, set_next_edge
 from operators.events import RULE_ENDED, Events, has_room, let_go_told
 from operators.fix_batch import ABSENT_MS
@@ -204,6 +204,7 @@ class VersionChange:
         self._waiting = np.zeros(0, np.bool_)
         self._in_turn = np.zeros(0, np.int32)
         self._bits = state.memory.pool.region_bit
+        self._clock_ms: int | None = None
 
     @property
     def waiting(self) -> int:
@@ -246,6 +247,12 @@ class VersionChange:
         if len(found):
             yield from self._concerned(found)
 
+    def mark(self, mark_ms: int) -> Iterator[Alert]:
+        """A clock mark while some wait: what it makes due comes to the others now, to those who wait behind their part."""
+        self._clock_ms = mark_ms
+        others = np.flatnonzero(~self._waiting).astype(np.int32)
+        yield from self._bring(others[others < self._state.subjects])
+
     def take_some(self, most: int) -> Iterator[Alert]:
         """The part of at most so many of those who wait; of all the others once nobody waits, they may be forgotten."""
         some, self._in_turn = self._in_turn[:most], self._in_turn[most:]
@@ -264,6 +271,13 @@ class VersionChange:
             state.memory.row[subjects[gone]], state.memory.area[subjects[gone]] = row, area
         yield from self._under_new(subjects[~gone], prints[~gone])
         self._waiting[subjects] = False
+        yield from self._bring(subjects[~gone])
+
+    def _bring(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
+        """What the last clock mark has made due of some subjects, under the new version."""
+        if self._clock_ms is not None:
+            fences = _fences_for(self._new, self._state)
+            yield from Telling(self._new, fences, self._state).alerts(bring_due_of(fences, self._state, subjects, self._clock_ms))
 
     def _renumbered(self, subject_to: NDArray[np.int64], rule_to: NDArray[np.int64]) -> Iterator[Alert]:
         state, new = self._state, self._new

@@ -17,7 +17,6 @@ from fences.numbering import Ids
 from operators.acceptance import REASONS
 from operators.alert import Alert
 from operators.due import bring_due, bring_mark
-from operators.events import Events
 from operators.explanation import explain, standing_of
 from operators.facts import Facts
 from operators.feeds import Feeds
@@ -116,15 +115,17 @@ class Shard:
             whole = isinstance(mark, RegistryMark) and not mark.in_parts
             alerts += self._go_on(None if whole else SUBJECTS_A_PART)
             return Outgoing(alerts, versions=versions)
-        fences = self._fence_set.fences
+        fences, events = self._fence_set.fences, None
         if isinstance(mark, Until):
-            events: Events | None = bring_due(fences, self.state, mark.time_ms + 1, mark.time_ms)
+            alerts += self._go_on(None)
+            events = bring_due(fences, self.state, mark.time_ms + 1, mark.time_ms)
         else:
             alerts += self.feeds.bring(mark.feeds, mark.least_ms, self._fence_set)
-            # The least over all streams: one that is empty must not carry the clock past what waits in another. While a new version
-            # still waits for some, what is due may wait for the mark after it: the records bring what is due before them.
-            due = mark.least_ms is not None and self._change is None
-            events = bring_mark(fences, self.state, mark.least_ms) if due and mark.least_ms is not None else None
+            # The least over all streams: one that is empty must not carry the clock past what waits in another.
+            if mark.least_ms is not None and self._change is not None:
+                alerts += self._change.mark(mark.least_ms)
+            elif mark.least_ms is not None:
+                events = bring_mark(fences, self.state, mark.least_ms)
         if events is not None:
             alerts += Telling(self._fence_set, fences, self.state).alerts(events)
         return Outgoing(alerts, marks=[mark] if isinstance(mark, ClockMark) else [])

@@ -83,7 +83,7 @@ def _step(rules: RuleSet, item: JudgedBatch) -> None:
     bring_mark(item.verdicts.fences, state, 1)
     nothing = np.zeros(0, np.bool_)
     change = VersionChange(state, rules.fence_set, rules.fence_set, 0, Difference(None, None, nothing, nothing))
-    for _ in (*change.begin(), *change.take_some(0)):
+    for _ in (*change.begin(), *change.mark(1), *change.take_some(0)):
         raise AssertionError("a change that concerns nobody tells nothing")
     for subject in range(min(1, len(registry.subject_ids))):
         # As of somebody of whom a record came: the state is thrown away, the point is that of the fix, whose cell is known.
