@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fences.diagnose import diagnose, repeated_keys
 from fences.findings import Findings, Place, shown
 from fences.records import RuleRecord, SubjectRecord
+from fences.repeated_keys import suspects
 
 Progress = Callable[[str, int, int], None]
 """Told what is read, how many are done and how many there are."""
@@ -23,8 +24,6 @@ _LINES_A_STEP = 50_000
 _ANY_WRONG = "*"
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for JSON that is none or of another form."""
-_keys_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_span_keys_of = msgspec.json.Decoder(list[dict[str, msgspec.Raw]] | None).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,7 @@ def read_records(
             continue
         lines, numbers = _filled_lines(source)
         kept = reader.read(lines, numbers, str(path))
+        reader.refuse_repeated_keys(source, str(path))
         line_of.append(kept)
         file_of.append(np.full(len(kept), number, np.int32))
     files = tuple(str(path) for path in paths)
@@ -118,7 +118,6 @@ class _Reader(Generic[Record]):
                 del self.records[before:]
                 places = [Place(file, number) for number in step_numbers.tolist()]
                 kept.append(step_numbers[[self._read_one(line, place) for line, place in zip(step, places, strict=True)]])
-            self._refuse_repeated_keys(step, step_numbers, file)
             if self._progress is not None:
                 self._progress(f"{self._form.NOUN}s", start + len(step), len(lines))
         return np.concatenate(kept)
@@ -140,17 +139,15 @@ class _Reader(Generic[Record]):
         self.records.append(self._form(**diagnosis.values))
         return True
 
-    def _refuse_repeated_keys(self, lines: Sequence[bytes], numbers: NDArray[np.int64], file: str) -> None:
-        """Refuses a key that a line gives twice. Only lines that name more keys than they have are looked at closely."""
-        for i, line in enumerate(lines):
+    def refuse_repeated_keys(self, source: bytes, file: str) -> None:
+        """Refuses a key that a line gives twice."""
+        found = suspects(source)
+        lines = source.split(b"\n") if len(found) else []
+        for number in found.tolist():
             try:
-                keys = _keys_of(line)
-                spans = _span_keys_of(keys["schedule"]) or () if "schedule" in keys else ()
-                if line.count(b'":') == len(keys) + sum(map(len, spans)) and b'" ' not in line:
-                    continue
-                repeated = repeated_keys(line)
+                repeated = repeated_keys(lines[number - 1])
             except (*UNREADABLE, ValueError):
                 continue  # It was told already.
             for key in repeated:
                 what, write = f"the key {shown(key)} is given twice", "leave one of them: a reader would take the last"
-                self._findings.add("key given twice", Place(file, int(numbers[i]), key), what, write)
+                self._findings.add("key given twice", Place(file, number, key), what, write)

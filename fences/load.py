@@ -22,7 +22,7 @@ from fences.records import RuleRecord, SubjectRecord
 from fences.registry import Registry
 from fences.rules import Rules, check_rules
 from fences.subjects import check_subjects
-from fences.version import registry_version
+from fences.version import feature_prints, policy_text, registry_version, rule_prints, subject_prints, sums_of
 
 
 def load_registry(directory: Path, progress: Progress | None = None) -> tuple[Registry, list[Problem]]:
@@ -55,7 +55,11 @@ def _load(directory: Path, findings: Findings, progress: Progress | None) -> Reg
         return None
     return Registry(
         version=registry_version(
-            (policy, section_policy), areas, (subject_records.records, subjects), (rule_records.records, rules)
+            policy_text(policy, section_policy),
+            sums_of(feature_prints(areas.regions, areas, is_region=True)),
+            sums_of(feature_prints(areas.areas, areas, is_region=False)),
+            sums_of(subject_prints(subject_records.records, subjects)),
+            sums_of(rule_prints(rule_records.records, rules)),
         ),
         policy=policy,
         section_policy=section_policy,

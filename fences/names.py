@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +58,13 @@ def index_ids(
 
 def rows_of(lists: Sequence[Sequence[str | int] | None], rows: dict[str, int]) -> tuple[Lists, NDArray[np.int64]]:
     """Lists of ids as lists of rows, -1 where an id is unknown, and the list each item belongs to."""
+    if not any(lists):
+        return Lists(np.zeros(len(lists) + 1, np.int64), np.empty(0, np.int32)), np.empty(0, np.int64)
     filled = [list_ or () for list_ in lists]
     length = np.fromiter(map(len, filled), np.int64, len(filled))
     start = np.concatenate([[0], np.cumsum(length)])
     flat = as_text(chain.from_iterable(filled))
-    item = np.fromiter((rows.get(id_, -1) for id_ in flat), np.int32, len(flat))
+    item = np.fromiter(map(rows.get, flat, repeat(-1)), np.int32, len(flat))
     return Lists(start, item), np.repeat(np.arange(len(filled)), length)
 
 

@@ -127,6 +127,8 @@ def fault_of(key: str, value: object) -> str | None:
 def _in_range(key: str, values: Sequence[float | None], rules: Records[RuleRecord], findings: Findings) -> Sequence[float | None]:
     """The values that may be; one that is out of range goes to `findings` and counts as none."""
     low, high = RANGES[key]
+    if values.count(None) == len(values):
+        return values
     wrong = [row for row, value in enumerate(values) if value is not None and not low <= value <= high]
     findings.add_each(
         "out of range",
@@ -141,6 +143,8 @@ def _in_range(key: str, values: Sequence[float | None], rules: Records[RuleRecor
 
 def _nearest(own: Sequence[float | None], near: NDArray[Any]) -> NDArray[np.float64]:
     """The rule's own value, or the one of its section."""
+    if own.count(None) == len(own):
+        return near.astype(np.float64)
     values = np.array(own, np.float64)  # None becomes NaN.
     return np.where(np.isnan(values), near, values)
 

@@ -26,7 +26,7 @@ class Schedules:
 
     def parsed(self, spans: Sequence[SpanRecord], excepted: Sequence[str]) -> tuple[Schedule | None, list[Fault]]:
         """The schedule (None where it has faults) and the faults, with their path from the record on."""
-        written = tuple((span.days, span.from_, span.to) for span in spans), tuple(excepted)
+        written = tuple([(span.days, span.from_, span.to) for span in spans]), tuple(excepted)
         known = self._parsed.get(written)
         if known is None:
             known = self._parsed[written] = parse(written)

@@ -40,7 +40,7 @@ def check_subjects(read: Records[SubjectRecord], areas: Areas, findings: Finding
     ids = tuple(as_text(record.id for record in records))
     rows = index_ids("subject", ids, partial(read.place, path="id"), partial(read.refused, key="id"), findings)
     groups = [record.groups for record in records]
-    group_ids = tuple(sorted({name for list_ in groups if list_ for name in as_text(list_)}))
+    group_ids = tuple(sorted({str(name) for list_ in {tuple(list_) for list_ in groups if list_} for name in list_}))
     group_rows = {name: row for row, name in enumerate(group_ids)}
     return Subjects(
         ids=ids,

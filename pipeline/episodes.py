@@ -31,7 +31,7 @@ from pipeline.items import ClockMark, JudgedBatch, Mark, Outgoing, RegistryMark,
 from pipeline.totals import Totals
 from sinks.metrics import BatchCounts, Metrics
 
-SUBJECTS_A_PART = 32_768
+SUBJECTS_A_PART = 8_192
 """So many get their part of a new version at once: what must be judged anew of them takes about as long as a large batch."""
 
 
