@@ -30,10 +30,11 @@ from tests.mutants.of_feeds import FEED_MUTATIONS
 from tests.mutants.of_judge import JUDGE_MUTATIONS
 from tests.mutants.of_records import RECORD_MUTATIONS
 from tests.mutants.of_slots import SLOT_MUTATIONS
+from tests.mutants.of_time import TIME_MUTATIONS
 
-MUTATIONS = (*JUDGE_MUTATIONS, *SLOT_MUTATIONS, *RECORD_MUTATIONS, *AREA_MUTATIONS, *FEED_MUTATIONS)
+MUTATIONS = (*JUDGE_MUTATIONS, *SLOT_MUTATIONS, *RECORD_MUTATIONS, *AREA_MUTATIONS, *FEED_MUTATIONS, *TIME_MUTATIONS)
 ROOT = Path(__file__).parents[2]
-COPIED = ("fences", "operators", "sinks", "pipeline", "tests", "pyproject.toml")
+COPIED = ("fences", "operators", "sinks", "pipeline", "tests", "docs", "pyproject.toml")
 LATEST_S = 600
 FAILED = 1
 """pytest's exit code where tests failed; any other but 0 says that they could not run."""

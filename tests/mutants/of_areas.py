@@ -84,6 +84,10 @@ AREA_MUTATIONS = (
         "fences/zone_index.py",
         ZONES,
         ("zones are sought in a smaller cell", "low + 1.0 / f[4] + grace", "low + 0.9 / f[4]"),
-        ("new cells take the lists of old ones", "dtype=np.int32) + (len(old.start) - 1)", "dtype=np.int32)"),
+        (
+            "cells with as many candidates share a list",
+            "setdefault(candidates.tobytes(), len",
+            "setdefault(bytes(len(candidates)), len",
+        ),
     ),
 )

@@ -80,7 +80,7 @@ RECORD_MUTATIONS = (
         ("areas of rules that are over count for the distance", "if is_active(", "if True or is_active("),
     ),
     *in_file(
-        "operators/snapshot.py",
+        "fences/numbering.py",
         SNAPSHOT,
         (
             "a numbering is known by its ids whatever their order",
@@ -98,8 +98,8 @@ RECORD_MUTATIONS = (
         SNAPSHOT,
         (
             "regions keep their numbers in another registry",
-            "bits = [known.setdefault(name, len(known)) for name in regions]",
-            "bits = list(range(len(regions)))",
+            "bits = np.array([known.setdefault(name, len(known)) for name in regions], np.int32)",
+            "bits = np.arange(len(regions), dtype=np.int32)",
         ),
     ),
     *in_file(
