@@ -48,6 +48,7 @@ def test_a_missing_example_is_noticed() -> None:
     assert without_example(cut) == ["J4"]
 
 
+@pytest.mark.jitless
 @each_example
 def test_an_example_happens_as_it_stands_there(example: Example, tmp_path: Path) -> None:
     """Through the real dataflow, however it is cut; a live one through judging and shard, with the marks of its clock."""
