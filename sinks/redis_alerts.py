@@ -23,7 +23,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from operators.alert import Alert
 from sinks.redis_connection import connect, place_of
@@ -40,8 +40,8 @@ DAY_MS = 86_400_000
 
 SCRIPT = """
 -- KEYS: known ids, all alerts, all open episodes; then for each region of this call its alerts and its open episodes.
--- ARGV: ms the streams keep, ms an id stays known; then for each alert: id, event, episode, '1' while its episode is open
--- or '0', how many regions it goes to, and for each of them where in KEYS it stands.
+-- ARGV: ms the streams keep, ms an id stays known, '1' where the server ended with this call under way; then for each alert: id,
+-- event, episode, '1' while its episode is open or '0', how many regions it goes to, and for each where in KEYS it stands.
 local known = KEYS[1]
 -- A script is not rolled back: a key that is somebody else's must stop it before its first write.
 for k = 1, #KEYS do
@@ -66,7 +66,7 @@ local function tell(place, id, event, episode, is_open)
   if type(heard) == 'table' and heard.err then refused = heard.err end
 end
 
-local i = 3
+local i = 4
 while i <= #ARGV do
   local id, event, episode, is_open, regions = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4])
   -- The first write of all: a server that is full or read-only refuses here, before anything is out.
@@ -76,12 +76,18 @@ while i <= #ARGV do
       tell(tonumber(ARGV[i + 4 + r]), id, event, episode, is_open)
     end
     told = told + 1
+  elseif ARGV[3] == '1' then
+    -- It was written, and the server ended before anybody heard of it.
+    redis.pcall('PUBLISH', KEYS[2], event)
+    for r = 1, regions do redis.pcall('PUBLISH', KEYS[tonumber(ARGV[i + 4 + r])], event) end
   end
   i = i + 5 + regions
 end
 if told > 0 then redis.call('PEXPIRE', known, ARGV[2]) end
 return {told, refused}
 """
+AGAIN = 2
+"""Place of the third of the script's values."""
 SHA = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -121,6 +127,8 @@ class RedisAlerts:
         self._known_ms = round(max(keep_days, KNOWN_AT_LEAST_DAYS) * DAY_MS)
         self._regions = set(regions)
         self._refused = ""
+        self._server: str | None = None
+        self._under_way: list[str | bytes | int] | None = None
         self._tidy_at = time.monotonic()
         self._patience = Patience(
             place_of(self._client), "alerts", give_up_after_s, probe=self._client.ping, on_state=on_state, stop=stop
@@ -167,7 +175,7 @@ class RedisAlerts:
 
     def _arguments(self, chunk: Sequence[tuple[Alert, bytes]]) -> tuple[list[str], list[str | bytes | int]]:
         keys = [self._known, self._names.alerts, self._names.open]
-        values: list[str | bytes | int] = [self._keep_ms, self._known_ms]
+        values: list[str | bytes | int] = [self._keep_ms, self._known_ms, "0"]
         place: dict[str, int] = {}
         for alert, event in chunk:
             for region in alert.regions:
@@ -180,6 +188,26 @@ class RedisAlerts:
         return keys, values
 
     def _run(self, keys: list[str], values: list[str | bytes | int]) -> int:
+        if self._under_way is values:
+            # A server sends nothing to anybody before its file holds the write. One that was killed in between has the alerts, and
+            # their ids, but nobody was woken; one that lives has told them, and only its reply to us was lost.
+            values[AGAIN] = "1" if self._server != self._run_id() else "0"
+        elif self._server is None:
+            self._server = self._run_id()
+        self._under_way = values
+        told = self._called(keys, values)
+        if values[AGAIN] == "1":
+            self._server = self._run_id()
+        return told
+
+    def _run_id(self) -> str:
+        """Which run of the server this is; empty where it may not be asked, or where there are many (a cluster)."""
+        try:
+            return str(self._client.info("server").get("run_id", ""))
+        except ResponseError:
+            return ""
+
+    def _called(self, keys: list[str], values: list[str | bytes | int]) -> int:
         try:
             told, refused = self._client.evalsha(SHA, len(keys), *keys, *values)
         except NoScriptError:

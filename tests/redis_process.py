@@ -41,6 +41,13 @@ def redis_cli() -> Path | None:
     return None if found is None else Path(found)
 
 
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class RedisProcess:
     """One server on a port of loopback that it keeps over restarts. `settings` are those of redis.conf."""
 
@@ -49,9 +56,7 @@ class RedisProcess:
         self._directory = directory
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
 
     @property
     def url(self) -> str:

@@ -17,7 +17,7 @@ from sinks.redis_connection import connect
 from sinks.redis_names import CLUSTER_PREFIX, RedisNames
 from sinks.redis_patience import Undelivered
 from tests.redis_fixtures import StartRedis
-from tests.redis_process import RedisProcess, newest, oldest
+from tests.redis_process import RedisProcess, free_port, newest, oldest
 from tests.sinks.alert_examples import alert, encoded
 from tests.sinks.told_in_redis import held, sink, stream, told
 
@@ -45,6 +45,30 @@ def test_a_lost_reply_does_not_tell_twice(start_redis: StartRedis) -> None:
         heard.append(message["data"])
     assert heard == [event for _, event in batch]
     assert states == [False, True]
+
+
+def test_a_server_killed_between_its_file_and_its_channels(start_redis: StartRedis) -> None:
+    """The alerts are in its file and nobody was woken: a second try publishes them; once more, and nothing happens."""
+    server = start_redis(appendonly="yes", appendfsync="always")
+    names, batch = RedisNames(), encoded(alert(i) for i in range(5))
+    alerts = RedisAlerts(server.client(), names, 30, "p")
+    alerts.deliver(batch)
+    server.kill()
+    server.start()
+    listener = server.client(60)
+    channel = listener.pubsub(ignore_subscribe_messages=True)
+    channel.subscribe(names.alerts)
+    channel.get_message(timeout=5)
+    keys, values = alerts._arguments(batch)
+    alerts._under_way = values  # as if the call had been sent and its reply were lost
+    for _ in range(2):
+        assert alerts._run(keys, values) == 0
+        alerts._under_way = values
+    heard = []
+    while message := channel.get_message(timeout=0.5):
+        heard.append(message["data"])
+    assert heard == [event for _, event in batch]
+    assert stream(server, names.alerts) == told(batch)
 
 
 @EACH_BINARY
@@ -220,7 +244,7 @@ def test_a_forbidden_channel_leaves_the_rest_whole(redis_server: RedisProcess, r
 
 def test_works_in_a_cluster(start_redis: StartRedis) -> None:
     """With a prefix in braces all names of a step are in one slot."""
-    server = start_redis(cluster_enabled="yes")
+    server = start_redis(cluster_enabled="yes", cluster_port=str(free_port()))
     node = server.client()
     node.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
     while b"cluster_state:ok" not in node.execute_command("CLUSTER", "INFO"):
