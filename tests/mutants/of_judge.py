@@ -82,18 +82,22 @@ JUDGE_MUTATIONS = (
         ("of several regions the greatest id is found", "rank < region_rank[best]", "rank > region_rank[best]"),
     ),
     *in_file(
-        "fences/fence_set.py",
+        "fences/bindings.py",
         FENCE_SET,
         (
             "groups do not bind",
-            'return bool(rule["everyone"][r]) or not groups.isdisjoint(rule_groups.of(r).tolist())',
-            'return bool(rule["everyone"][r])',
+            "np.concatenate([everyone, *(of_group[a:b] for a, b in zip(first, end, strict=True))])",
+            "np.concatenate([everyone])",
         ),
-        ("who is bound twice is bound by name only", "keep[i] = not _binds(", "keep[i] = _binds("),
+        ("who is bound twice is bound by name only", "keep[both] = ~np.isin(", "keep[both] = np.isin("),
+    ),
+    *in_file(
+        "fences/terms.py",
+        FENCE_SET,
         (
             "rules of equal terms in all but the level share a row",
-            "        codes = codes * len(values) + code",
-            "        codes = codes if column is columns[-1] else codes * len(values) + code",
+            "    words, known = rows.view(_BYTES), table.view(_BYTES)",
+            '    rows["level"] = table["level"][0]\n    words, known = rows.view(_BYTES), table.view(_BYTES)',
         ),
     ),
     *in_file(
