@@ -115,6 +115,7 @@ class Run:
                     if time.monotonic() - asked_at > grace_s:
                         raise DrainError(f"the dataflow did not end within {grace_s:g} s after it was told to stop.")
         finally:
+            gc.unfreeze()
             for number, handler in before.items():
                 signal.signal(number, handler)
         if not self._held:
