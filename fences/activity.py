@@ -176,16 +176,23 @@ def _schedule_changes(calendar: Calendar, schedule: int, zone: int, after_ms: in
     """
     if calendar.schedule[schedule].zone >= 0:
         zone = calendar.schedule[schedule].zone
-    k = _last_change(calendar.change, calendar.zone_start[zone], calendar.zone_start[zone + 1], after_ms, False)
-    today = (after_ms + calendar.change[k].offset_ms) // DAY_MS
+    end = calendar.zone_start[zone + 1]
+    k = _last_change(calendar.change, calendar.zone_start[zone], end, after_ms, False)
+    offset_ms = calendar.change[k].offset_ms
+    today = (after_ms + offset_ms) // DAY_MS
     best = after_ms + LOOK_AHEAD_DAYS * DAY_MS
+    # Far from a change of the clocks a local time is an instant at once.
+    calm = after_ms - calendar.change[k].at_ms > CALM_MS and (k + 1 == end or calendar.change[k + 1].at_ms - best > CALM_MS)
     for span in range(calendar.schedule[schedule].span_at, calendar.schedule[schedule].span_end):
-        for day in range(today - 3, today + LOOK_AHEAD_DAYS + 3):
-            if day * DAY_MS - CALM_MS > best:
+        from_ms, to_ms = calendar.span[span].from_ms, calendar.span[span].to_ms
+        for day in range(today - 1 if calm else today - 3, today + LOOK_AHEAD_DAYS + 3):
+            if day * DAY_MS - (offset_ms if calm else CALM_MS) > best:
                 break
             if _starts_on(calendar, schedule, span, day):
-                begins = _instant(calendar, zone, day * DAY_MS + calendar.span[span].from_ms, False)
-                ends = _instant(calendar, zone, day * DAY_MS + calendar.span[span].to_ms, True)
+                begins, ends = day * DAY_MS + from_ms - offset_ms, day * DAY_MS + to_ms - offset_ms
+                if not calm:
+                    begins = _instant(calendar, zone, day * DAY_MS + from_ms, False)
+                    ends = _instant(calendar, zone, day * DAY_MS + to_ms, True)
                 for at in (begins, ends):
                     if (
                         after_ms < at < best
