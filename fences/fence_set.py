@@ -17,12 +17,13 @@ import shapely
 from numpy.typing import NDArray
 
 from fences.activity import Calendar
-from fences.bindings import RULE, ascending, is_shared, own_bindings, profiles, zones
+from fences.bindings import RULE, Profiles, ascending, is_shared, own_bindings, profiles, zones
 from fences.compiled import record_type
 from fences.id_index import IdIndex
 from fences.large_pages import in_large_pages
 from fences.numbering import numbering_of
 from fences.packed_ids import PackedIds
+from fences.patch import Patch
 from fences.prints import mixed, prints_between, prints_of
 from fences.rasters import compile_shapes
 from fences.registry import EFFECTS, Policy, Registry
@@ -88,12 +89,12 @@ class FenceSet:
         self.region_count = registry.region_count
         sections = policy_rows(registry.section_policy)
         policy, policy_of = numbered(policy_rows(registry.rule_policy), registry.rule_effect, np.concatenate([sections, sections]))
-        self._schedules = Schedules()
-        home_zone = np.array([self._schedules.zone(name) for name in registry.region_timezones] + [0], np.int16)
-        rule = rule_rows(registry, policy_of, self._schedules.numbered(registry.rule_schedules, registry.rule_timezones))
+        self.schedules = Schedules()
+        home_zone = np.array([self.schedules.zone(name) for name in registry.region_timezones] + [0], np.int16)
+        rule = rule_rows(registry, policy_of, self.schedules.numbered(registry.rule_schedules, registry.rule_timezones))
         groups = ascending(registry.rule_groups)
         shared = is_shared(rule, groups)
-        profiled = profiles(registry, rule, groups)
+        self.profiled = profiled = profiles(registry, rule, groups)
         everybody = np.arange(len(registry.subject_ids))
         subject, own_binding = own_bindings(registry, rule, shared, profiled, everybody)
         subject["at"] += len(profiled.binding)
@@ -111,7 +112,7 @@ class FenceSet:
             in_large_pages(np.concatenate([profiled.binding, own_binding])), policy, rule, zone_start, zone_binding,
             groups.start, groups.item, profiled.groups.start, profiled.groups.item, rank,
             profiled.timed.start, profiled.timed.item, profiled.every.start, profiled.every.item,
-            self._schedules.calendar(), silent_after_ms(registry), _limits(registry.policy), self.zone_index.cells,
+            self.schedules.calendar(), silent_after_ms(registry), _limits(registry.policy), self.zone_index.cells,
         )  # fmt: skip
 
     def fences_for(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> Fences:
@@ -122,6 +123,24 @@ class FenceSet:
     def fences(self) -> Fences:
         """The arrays, with the cells that are known so far."""
         return self._fences._replace(cells=self.zone_index.cells)
+
+    @property
+    def parts(self) -> Fences:
+        """The arrays as they were compiled."""
+        return self._fences
+
+    def become(
+        self, registry: Registry, fences: Fences, compiled: tuple[Schedules, Profiles, ZoneIndex], subjects: Patch, rules: Patch
+    ) -> None:
+        """Make a fresh copy of a fence set one that differs by some subjects and rules: see `fences.patched_fence_set`."""
+        self.registry, self.version, self._fences, self._numbering = registry, registry.version, fences, None
+        self.schedules, self.profiled, self.zone_index = compiled
+        if self._prints is not None:
+            self._prints = np.append(rules.column(self._prints[:-1], self._prints_of(rules.rows), 0), self._prints[-1])
+        if self._rule_index is not None and not rules.is_empty:
+            self._rule_index = self._rule_index.patched(PackedIds.of(registry.rule_ids), rules)
+        if self._subject_index is not None and not subjects.is_empty:
+            self._subject_index = self._subject_index.patched(PackedIds.of(registry.subject_ids), subjects)
 
     @property
     def numbering(self) -> str:
@@ -165,33 +184,37 @@ class FenceSet:
 
     def _prints_of(self, rules: NDArray[np.int64]) -> NDArray[np.uint64]:
         """The prints of some rules."""
-        registry, fences = self.registry, self._fences
-        terms = prints_of([row.tobytes() for row in fences.policy])[:, 0]
-        packed, areas = PackedIds.of(registry.rule_ids), registry.rule_areas
+        registry, areas = self.registry, self.registry.rule_areas
+        terms = prints_of([row.tobytes() for row in self._fences.policy])[:, 0]
+        names = PackedIds.of(registry.rule_ids)
+        name_prints = prints_between(names.text, names.start[rules], names.start[rules + 1])[:, 0]
         # A sum over each rule's areas; unsigned numbers wrap, and so does their difference.
-        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(self._shape_prints[areas.item], dtype=np.uint64)])
-        names = prints_between(packed.text, packed.start)[:, 0]
-        columns = (names, registry.rule_effect.astype(np.uint64), sums[areas.start[1:]] - sums[areas.start[:-1]])
-        return mixed(*(column[rules] for column in columns), terms[fences.rule["policy"][rules]])
+        length = areas.start[rules + 1] - areas.start[rules]
+        ends = np.cumsum(length)
+        at = np.repeat(areas.start[rules] - (ends - length), length) + np.arange(length.sum())
+        sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(self._shape_prints[areas.item[at]], dtype=np.uint64)])
+        effect = registry.rule_effect[rules].astype(np.uint64)
+        return mixed(name_prints, effect, sums[ends] - sums[ends - length], terms[self._fences.rule["policy"][rules]])
 
     def to_hand_over(self) -> FenceSet:
         """The same for another process: everything made that is made when first asked for, and arrays alone.
 
-        Its registry is without the shapes, schedules and time zones of its records; judging and explaining need none of them.
+        Its registry is without the shapes, times and schedules of its records: judging and explaining have them compiled. It can
+        judge, but not be changed.
         """
-        self.rule_prints()
+        # Asked by id now and then, and then not by a pass over all of them.
+        for ask in (self.rule_number, self.subject_number):
+            ask("")
+        _ = self.rule_prints(), self.numbering
+        self.zone_index.complete()
         other = copy(self)
         none = np.empty(0, np.object_)
         other.registry = replace(
             self.registry, area_shapes=none, rule_schedules=(), rule_timezones=(),
+            rule_from_ms=np.empty(0, np.int64), rule_until_ms=np.empty(0, np.int64),
             subject_ids=PackedIds.of(self.registry.subject_ids), rule_ids=PackedIds.of(self.registry.rule_ids),
         )  # fmt: skip
-        other._schedules = Schedules()  # noqa: SLF001 - one of us
-        other.zone_index.complete()
-        # Asked by id now and then, and then not by a pass over all of them.
-        for ask in (other.rule_number, other.subject_number):
-            ask("")
-        _ = other.numbering
+        del other.schedules, other.profiled
         return other
 
     def region_id(self, region: int) -> str | None:

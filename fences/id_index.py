@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fences.packed_ids import PackedIds
+from fences.patch import Patch
 from fences.prints import prints_between, prints_of
 
 
@@ -25,9 +26,21 @@ class IdIndex:
         """The index of ids that are there once each."""
         packed = PackedIds.of(ids)
         filled = np.flatnonzero(np.diff(packed.start))
-        prints = prints_between(packed.text, packed.start)[filled, 0]
+        prints = prints_between(packed.text, packed.start[filled], packed.start[filled + 1])[:, 0]
         order = np.argsort(prints, kind="stable")
         return cls(packed, prints[order], filled[order].astype(np.int32))
+
+    def patched(self, ids: PackedIds, patch: Patch) -> IdIndex:
+        """The index of these ids, which differ from those of before by a patch: rows that are replaced keep their ids."""
+        new = patch.rows[patch.rows >= len(self.ids)]
+        gone = np.zeros(len(self.ids), np.bool_)
+        gone[patch.gone] = True
+        stays = ~gone[self.numbers]
+        prints = prints_between(ids.text, ids.start[new], ids.start[new + 1])[:, 0]
+        order = np.argsort(prints, kind="stable")
+        kept = self.prints[stays]
+        at = np.searchsorted(kept, prints[order])
+        return IdIndex(ids, np.insert(kept, at, prints[order]), np.insert(self.numbers[stays], at, new[order].astype(np.int32)))
 
     def find(self, id_: str) -> int | None:
         """The number of an id, None where there is none."""

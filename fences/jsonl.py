@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -51,12 +51,15 @@ class Records(Generic[Record]):
         return keys is not None and (key in keys or _ANY_WRONG in keys)
 
 
+def files_of(directory: Path, stem: str) -> list[Path]:
+    """`<stem>.jsonl` and `<stem>.d/*.jsonl`; a name with a dot in front is a file that somebody has not finished yet."""
+    return [directory / f"{stem}.jsonl", *sorted((directory / f"{stem}.d").glob("[!.]*.jsonl"))]
+
+
 def read_records(
-    directory: Path, stem: str, form: type[Record], findings: Findings, progress: Progress | None = None
+    paths: Sequence[Path], form: type[Record], findings: Findings, progress: Progress | None = None
 ) -> Records[Record]:
-    """Every record of `<stem>.jsonl` and `<stem>.d/*.jsonl`. A wrong one goes to `findings`; what could be saved of it stays."""
-    # A name with a dot in front is a file that somebody has not finished yet.
-    paths = [directory / f"{stem}.jsonl", *sorted((directory / f"{stem}.d").glob("[!.]*.jsonl"))]
+    """Every record of some files. A wrong one goes to `findings`; what could be saved of it stays."""
     reader = _Reader(form, findings, progress)
     file_of: list[NDArray[np.int32]] = [np.empty(0, np.int32)]
     line_of: list[NDArray[np.int64]] = [np.empty(0, np.int64)]

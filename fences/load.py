@@ -9,20 +9,43 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fences.areas import Areas, check_areas
 from fences.depth import too_shallow
 from fences.findings import Findings, Place, shown
 from fences.geojson import read_features
-from fences.jsonl import Progress, Records, read_records
+from fences.jsonl import Progress, Records, files_of, read_records
 from fences.policy import load_policy
 from fences.problems import Problem, WrongRegistryError
 from fences.records import RuleRecord, SubjectRecord
 from fences.registry import Registry
 from fences.rules import Rules, check_rules
 from fences.subjects import check_subjects
-from fences.version import feature_prints, policy_text, registry_version, rule_prints, subject_prints, sums_of
+from fences.version import Sums, feature_prints, policy_text, registry_version, rule_prints, subject_prints, sums_of
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A registry as it was read: its columns in the order of the files, and what a later change of it is held against.
+
+    `policy`, `fixed`: what of its version is no subject's and no rule's (text, and sums of regions and areas). Prints uint64[n, 2]
+    of each subject and rule, and the files that these are in (`Records.files`, `Records.file_of`).
+    """
+
+    registry: Registry
+    areas: Areas
+    policy: bytes
+    fixed: tuple[Sums, Sums]
+    subject_prints: NDArray[np.uint64]
+    rule_prints: NDArray[np.uint64]
+    subject_files: tuple[tuple[str, ...], NDArray[np.int32]]
+    rule_files: tuple[tuple[str, ...], NDArray[np.int32]]
+    warnings: list[Problem]
 
 
 def load_registry(directory: Path, progress: Progress | None = None) -> tuple[Registry, list[Problem]]:
@@ -30,37 +53,41 @@ def load_registry(directory: Path, progress: Progress | None = None) -> tuple[Re
 
     Raises WrongRegistryError with every problem, warnings included, where the registry must not be used.
     """
+    content = load_content(directory, progress)
+    return content.registry, content.warnings
+
+
+def load_content(directory: Path, progress: Progress | None = None) -> Content:
+    """The same, with what a keeper of the registry needs beside it."""
     findings = Findings()
     if not directory.is_dir():
         what = "this is no directory" if directory.exists() else "there is no such directory"
         findings.add("missing directory", Place(str(directory)), what, "name the directory that holds the registry")
         raise WrongRegistryError(findings.listed())
-    with _collector_paused():
-        registry = _load(directory, findings, progress)
-    if registry is None:
-        raise WrongRegistryError(findings.listed())
-    return registry, findings.listed()
+    with collector_paused():
+        return _load(directory, findings, progress)
 
 
-def _load(directory: Path, findings: Findings, progress: Progress | None) -> Registry | None:
+def _load(directory: Path, findings: Findings, progress: Progress | None) -> Content:
     policy, section_policy = load_policy(directory / "policy.toml", findings)
     regions = read_features(directory / "regions.geojson", findings, progress)
     areas = check_areas(regions, read_features(directory / "areas.geojson", findings, progress), findings)
-    subject_records = read_records(directory, "subjects", SubjectRecord, findings, progress)
+    subject_records = read_records(files_of(directory, "subjects"), SubjectRecord, findings, progress)
     subjects = check_subjects(subject_records, areas, findings)
-    rule_records = read_records(directory, "rules", RuleRecord, findings, progress)
-    rules = check_rules(rule_records, subjects, areas, section_policy, findings)
-    _warn_of_shallow_areas(rule_records, rules, areas, findings)
+    rule_records = read_records(files_of(directory, "rules"), RuleRecord, findings, progress)
+    rules = check_rules(rule_records, subjects.named, areas, section_policy, findings)
+    warn_of_shallow_areas(rule_records, rules, areas, findings)
     if findings.errors:
-        return None
-    return Registry(
-        version=registry_version(
-            policy_text(policy, section_policy),
-            sums_of(feature_prints(areas.regions, areas, is_region=True)),
-            sums_of(feature_prints(areas.areas, areas, is_region=False)),
-            sums_of(subject_prints(subject_records.records, subjects)),
-            sums_of(rule_prints(rule_records.records, rules)),
-        ),
+        raise WrongRegistryError(findings.listed())
+    text = policy_text(policy, section_policy)
+    fixed = tuple(
+        sums_of(feature_prints(features, areas, is_region=is_region))
+        for features, is_region in ((areas.regions, True), (areas.areas, False))
+    )
+    of_subjects = subject_prints(subject_records.records, subjects)
+    of_rules = rule_prints(rule_records.records, rules)
+    registry = Registry(
+        version=registry_version(text, *fixed, sums_of(of_subjects), sums_of(of_rules)),
         policy=policy,
         section_policy=section_policy,
         area_ids=areas.ids,
@@ -71,7 +98,7 @@ def _load(directory: Path, findings: Findings, progress: Progress | None) -> Reg
         subject_home=subjects.home,
         subject_groups=subjects.groups,
         subject_silent_after_s=subjects.silent_after_s,
-        group_ids=subjects.group_ids,
+        group_ids=rules.group_ids,
         rule_ids=rules.ids,
         rule_effect=rules.effect,
         rule_everyone=rules.everyone,
@@ -84,9 +111,21 @@ def _load(directory: Path, findings: Findings, progress: Progress | None) -> Reg
         rule_timezones=rules.timezones,
         rule_policy=rules.policy,
     )
+    return Content(
+        registry,
+        areas,
+        text,
+        (fixed[0], fixed[1]),
+        of_subjects,
+        of_rules,
+        (subject_records.files, subject_records.file_of),
+        (rule_records.files, rule_records.file_of),
+        findings.listed(),
+    )
 
 
-def _warn_of_shallow_areas(read: Records[RuleRecord], rules: Rules, areas: Areas, findings: Findings) -> None:
+def warn_of_shallow_areas(read: Records[RuleRecord], rules: Rules, areas: Areas, findings: Findings) -> None:
+    """Warns of forbidden areas that nobody can break."""
     shallow = too_shallow(areas.shapes, rules.effect, rules.areas, rules.policy.accuracy_factor)
 
     def tell(i: int) -> tuple[Place, str, str]:
@@ -102,7 +141,7 @@ def _warn_of_shallow_areas(read: Records[RuleRecord], rules: Rules, areas: Areas
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """No garbage collection meanwhile: it would walk all the records again and again, eight times as slow, and free none."""
     was_on = gc.isenabled()
     gc.disable()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, repeat
 
 import numpy as np
@@ -56,7 +56,7 @@ def index_ids(
     return rows
 
 
-def rows_of(lists: Sequence[Sequence[str | int] | None], rows: dict[str, int]) -> tuple[Lists, NDArray[np.int64]]:
+def rows_of(lists: Sequence[Sequence[str | int] | None], rows: Mapping[str, int]) -> tuple[Lists, NDArray[np.int64]]:
     """Lists of ids as lists of rows, -1 where an id is unknown, and the list each item belongs to."""
     if not any(lists):
         return Lists(np.zeros(len(lists) + 1, np.int64), np.empty(0, np.int32)), np.empty(0, np.int64)

@@ -32,42 +32,42 @@ def _finished(word: np.uint64) -> np.uint64:
 
 
 @compiled
-def _print_each(text: NDArray[np.uint8], start: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
-    for i in range(len(start) - 1):
+def _print_each(text: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64], out: NDArray[np.uint64]) -> None:
+    for i in range(len(start)):
         a, b = _SEED_1, _SEED_2
-        for k in range(start[i], start[i + 1]):
+        for k in range(start[i], end[i]):
             byte = _U(text[k])
             a = (a ^ byte) * _FACTOR_3
             a ^= a >> _HALF
             b = (b + byte) * _FACTOR_4
             b ^= b >> _THIRD
-        length = _U(start[i + 1] - start[i])
+        length = _U(end[i] - start[i])
         out[i, 0] = _finished(a ^ length)
         out[i, 1] = _finished(b + length)
 
 
-def prints_between(text: NDArray[np.uint8], start: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Prints uint64[n, 2] of the texts `text[start[i]:start[i + 1]]`."""
-    out = np.zeros((len(start) - 1, 2), np.uint64)
-    # Writable and read-only arrays would each have a loop of their own.
-    text, start = text.view(), start.view()
-    text.flags.writeable = start.flags.writeable = False
+def prints_between(text: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Prints uint64[n, 2] of the texts `text[start[i]:end[i]]`."""
+    out = np.zeros((len(start), 2), np.uint64)
+    # Writable and read-only arrays would each have a loop of their own, and so would those with gaps between the elements.
+    text, start, end = text.view(), np.ascontiguousarray(start).view(), np.ascontiguousarray(end).view()
+    text.flags.writeable = start.flags.writeable = end.flags.writeable = False
     with np.errstate(over="ignore"):  # Words wrap on purpose; without the compiler numpy would warn.
-        _print_each(text, start, out)
+        _print_each(text, start, end, out)
     return out
 
 
 def prints_of(texts: Sequence[bytes]) -> NDArray[np.uint64]:
     """Prints uint64[n, 2] of some texts."""
     start = np.concatenate([[0], np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))]).astype(np.int64)
-    return prints_between(np.frombuffer(b"".join(texts), np.uint8), start)
+    return prints_between(np.frombuffer(b"".join(texts), np.uint8), start[:-1], start[1:])
 
 
 def prints_of_lines(lines: bytes) -> NDArray[np.uint64]:
     """Prints uint64[n, 2] of the lines of a text in which each, the last too, ends with a line feed."""
     text = np.frombuffer(lines, np.uint8)
     ends = np.flatnonzero(text == ord("\n"))
-    return prints_between(text, np.concatenate([[0], ends + 1]).astype(np.int64))
+    return prints_between(text, np.concatenate([[0], ends[:-1] + 1])[: len(ends)].astype(np.int64), ends)
 
 
 def mixed(*columns: NDArray[np.uint64]) -> NDArray[np.uint64]:

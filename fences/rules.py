@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,20 +18,21 @@ from fences.policy import resolve
 from fences.records import RuleRecord
 from fences.registry import EFFECTS, FOR_EVER, FROM_EVER, Lists, RulePolicy, Schedule
 from fences.schedules import Schedules
-from fences.subjects import Subjects
+from fences.subjects import Named
 from fences.timezones import ADVICE as TIMEZONE_ADVICE
 from fences.timezones import timezone_fault
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One element a rule, as in `registry.Registry`."""
+    """One element a rule, as in `registry.Registry`. `group_ids`: the groups known, and behind them those that only rules name."""
 
     ids: tuple[str, ...]
     effect: NDArray[np.uint8]
     everyone: NDArray[np.bool_]
     subjects: Lists
     groups: Lists
+    group_ids: tuple[str, ...]
     areas: Lists
     from_ms: NDArray[np.int64]
     until_ms: NDArray[np.int64]
@@ -39,21 +41,22 @@ class Rules:
     policy: RulePolicy
 
 
-def check_rules(
-    read: Records[RuleRecord], subjects: Subjects, areas: Areas, section_policy: RulePolicy, findings: Findings
-) -> Rules:
+def check_rules(read: Records[RuleRecord], named: Named, areas: Areas, section_policy: RulePolicy, findings: Findings) -> Rules:
     """The rules; whatever is wrong with them goes to `findings`."""
     records = read.records
     ids = tuple(as_text(record.id for record in records))
     index_ids("rule", ids, partial(read.place, path="id"), partial(read.refused, key="id"), findings)
     effect = np.fromiter((EFFECTS.index(record.effect) for record in records), np.uint8, len(records))
     from_ms, until_ms = _times(read, findings)
+    groups = {str(name) for list_ in {tuple(r.groups) for r in records if r.groups} for name in list_}
+    group_ids = (*named.group_rows, *sorted(groups.difference(named.group_rows)))
     rules = Rules(
         ids=ids,
         effect=effect,
         everyone=np.array([record.everyone is True for record in records], np.bool_),
-        subjects=_named(read, "subjects", subjects.rows, "subject" if subjects.complete else None, findings),
-        groups=_named(read, "groups", subjects.group_rows, None, findings),
+        subjects=_named(read, "subjects", named.rows, "subject" if named.complete else None, findings),
+        groups=_named(read, "groups", {name: row for row, name in enumerate(group_ids)}, None, findings),
+        group_ids=group_ids,
         areas=_named(read, "areas", areas.rows, "area or region" if areas.complete else None, findings),
         from_ms=from_ms,
         until_ms=until_ms,
@@ -65,12 +68,12 @@ def check_rules(
     findings.add_each(
         "no area", without, lambda row: (read.place(row, "areas"), "a rule needs an area", "name at least one area or region")
     )
-    if subjects.complete:
-        _warn_of_nobody(read, rules, subjects, findings)
+    if named.complete:
+        _warn_of_nobody(read, rules, named, findings)
     return rules
 
 
-def _named(read: Records[RuleRecord], key: str, rows: dict[str, int], noun: str | None, findings: Findings) -> Lists:
+def _named(read: Records[RuleRecord], key: str, rows: Mapping[str, int], noun: str | None, findings: Findings) -> Lists:
     """The rows that each rule names below a key. Unknown names go to `findings`, unless `noun` is None."""
     written = [getattr(record, key) for record in read.records]
     lists, owner = rows_of(written, rows)
@@ -138,13 +141,18 @@ def _timezones(read: Records[RuleRecord], findings: Findings) -> tuple[str | Non
     return names
 
 
-def _warn_of_nobody(read: Records[RuleRecord], rules: Rules, subjects: Subjects, findings: Findings) -> None:
+def _warn_of_nobody(read: Records[RuleRecord], rules: Rules, named: Named, findings: Findings) -> None:
     """Warns of rules that bind nobody, and of groups nobody is in (where that is why, in the same warning)."""
-    nobody = ~rules.everyone & (np.diff(rules.subjects.start) == 0) & (np.diff(rules.groups.start) == 0)
+    inhabited = np.zeros(len(rules.group_ids), np.bool_)
+    inhabited[: len(named.inhabited)] = named.inhabited
+    owner = np.repeat(np.arange(len(rules.ids)), np.diff(rules.groups.start))
+    grouped = np.bincount(owner[inhabited[rules.groups.item]], minlength=len(rules.ids)) > 0
+    nobody = ~rules.everyone & (np.diff(rules.subjects.start) == 0) & ~grouped
+    with_people = {name for name, lived_in in zip(rules.group_ids, inhabited.tolist(), strict=True) if lived_in}
     empty: dict[int, list[str]] = {}
     for row, record in enumerate(read.records):
         if record.groups:
-            strangers = [name for name in as_text(record.groups) if name not in subjects.group_rows]
+            strangers = [name for name in as_text(record.groups) if name not in with_people]
             if strangers:
                 empty[row] = strangers
 
@@ -156,7 +164,7 @@ def _warn_of_nobody(read: Records[RuleRecord], rules: Rules, subjects: Subjects,
         name = empty[row][0]
         place = read.place(row, f"groups[{as_text(read.records[row].groups or ()).index(name)}]")
         rest = f" (nor in {', '.join(map(shown, empty[row][1:]))})" if len(empty[row]) > 1 else ""
-        what = f"nobody is in the group {shown(name)}{rest}{meant(name, subjects.group_ids)}"
+        what = f"nobody is in the group {shown(name)}{rest}{meant(name, with_people)}"
         return place, what, "put subjects into it, or mend its name"
 
     bound_otherwise = [row for row in empty if not nobody[row]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +22,19 @@ NO_HOME = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Whom a rule may name: the row of each subject and of each group, and in which groups anybody is (bool by row).
+
+    `complete` is false where some subjects could not be read: then nobody can say who is missing.
+    """
+
+    rows: Mapping[str, int]
+    group_rows: Mapping[str, int]
+    inhabited: NDArray[np.bool_]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Subjects:
     """One element a subject. `home` is the row of a region, -1 for none; `silent_after_s` is NaN where the policy's counts."""
 
@@ -33,14 +47,23 @@ class Subjects:
     silent_after_s: NDArray[np.float64]
     complete: bool
 
+    @property
+    def named(self) -> Named:
+        """Whom a rule may name, where these are all there are."""
+        return Named(self.rows, self.group_rows, np.ones(len(self.group_ids), np.bool_), self.complete)
 
-def check_subjects(read: Records[SubjectRecord], areas: Areas, findings: Findings) -> Subjects:
-    """The subjects; unknown home regions, wrong ids and wrong waiting times go to `findings`."""
+
+def check_subjects(read: Records[SubjectRecord], areas: Areas, findings: Findings, known_groups: Sequence[str] = ()) -> Subjects:
+    """The subjects; unknown home regions, wrong ids and wrong waiting times go to `findings`.
+
+    `known_groups` come first among the groups.
+    """
     records = read.records
     ids = tuple(as_text(record.id for record in records))
     rows = index_ids("subject", ids, partial(read.place, path="id"), partial(read.refused, key="id"), findings)
     groups = [record.groups for record in records]
-    group_ids = tuple(sorted({str(name) for list_ in {tuple(list_) for list_ in groups if list_} for name in list_}))
+    names = {str(name) for list_ in {tuple(list_) for list_ in groups if list_} for name in list_}
+    group_ids = (*known_groups, *sorted(names.difference(known_groups)))
     group_rows = {name: row for row, name in enumerate(group_ids)}
     return Subjects(
         ids=ids,

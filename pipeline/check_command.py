@@ -101,7 +101,7 @@ def _tell(registry: Registry | None, problems: list[Problem]) -> int:
     if errors or registry is None:
         typer.echo(f"{_counted(errors, 'problem')}{and_warnings}: fencewatch would not start with this.")
         return WRONG_REGISTRY
-    groups = len(registry.group_ids)
+    groups = len(set(registry.subject_groups.item.tolist()))
     typer.echo(
         f"Good{and_warnings.replace(' and', ', with')}: {_counted(registry.region_count, 'region')}, "
         f"{_counted(len(registry.area_ids) - registry.region_count, 'area')}, {_counted(len(registry.subject_ids), 'subject')}, "

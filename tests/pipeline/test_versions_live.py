@@ -17,15 +17,16 @@ import orjson
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from fences.change_of_files import NotAloneError, change_of_files
 from fences.difference import Difference
 from fences.fence_set import FenceSet
-from fences.in_order import in_order
-from fences.load import load_registry
+from fences.known import Change, Known, change_of_all, known_of
 from fences.numbering import ids_of
 from operators.alert import Alert
 from pipeline.episodes import Shard
 from pipeline.items import ClockMark, RegistryMark, RegistryPart
 from pipeline.judging import Judging, RuleSet, rule_set_of
+from pipeline.keeper.registry_files import look_at
 from pipeline.totals import Totals
 from sinks.alert_json import encode_alert
 from tests.strategies import Scenario, at_rest, scenarios
@@ -33,21 +34,36 @@ from tests.test_against_reference import assert_same_alerts
 from tests.test_live_against_reference import CUTS, EXAMPLES, Course, Cut, course_of, items_of
 
 
+def changed(known: Known, before: Path, after: Path) -> Change:
+    """As the keeper does it: the files that changed alone where that can be, else everything."""
+    old, new = ({name: (folder / name).read_bytes() for name in look_at(folder).files} for folder in (before, after))
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    if all(name.startswith(("subjects", "rules")) for name in names):
+        try:
+            change = change_of_files(known, after, names)
+        except NotAloneError:
+            event("not alone")
+        else:
+            event("files alone")
+            return change
+    return change_of_all(known, after)
+
+
 class Versions:
     """Registry versions to come, made one from the other as a keeper makes them."""
 
     def __init__(self, registry: Path, registry_at: list[tuple[int, Path]]) -> None:
-        before = load_registry(registry)[0]
-        self.first = rule_set_of(FenceSet(before).to_hand_over(), 1)
+        known, _ = known_of(registry)
+        self.first = rule_set_of(known.fence_set.to_hand_over(), 1)
         self.later: list[tuple[int, RuleSet]] = []
         self._differs: dict[int, Difference] = {}
         for instant_ms, folder in registry_at:
-            ordered = in_order(load_registry(folder)[0], before)
-            before = ordered.registry
-            fence_set = FenceSet(before).to_hand_over()
+            change = changed(known, registry, folder)
+            known, registry = change.known, folder
+            fence_set = known.fence_set.to_hand_over()
             fence_set.name_numbering("kept")
             rules = rule_set_of(pickle.loads(pickle.dumps(fence_set)), 1)  # noqa: S301 - as it comes from another process
-            self._differs[id(rules.fence_set)] = ordered.differs
+            self._differs[id(rules.fence_set)] = change.differs
             self.later.append((instant_ms, rules))
 
     def difference(self, _old: FenceSet, new: FenceSet) -> Difference:
