@@ -150,11 +150,13 @@ def _changed_rules(
     read = read_records(_paths(directory, "rules", names), RuleRecord, findings)
     columns = check_rules(read, named, before.areas, registry.section_policy, findings)
     warn_of_shallow_areas(read, columns, before.areas, findings)
+    number = np.fromiter(map(before.rules.numbers.get, columns.ids, repeat(GONE)), np.int64, len(columns.ids))
+    own = [name for name in names if name.startswith("rules")]
+    if not before.rules.in_files(own)[number[number >= 0]].all():
+        raise NotAloneError  # an id that stands in a file that did not change, too
     if findings.errors:
         raise WrongRegistryError(findings.listed())
-    number = np.fromiter(map(before.rules.numbers.get, columns.ids, repeat(GONE)), np.int64, len(columns.ids))
     anew = (number >= 0) & (registry.rule_effect[number] != columns.effect) if len(registry.rule_effect) else number >= 0
-    own = [name for name in names if name.startswith("rules")]
     said = columns.ids, rule_prints(read.records, columns)
     return _numbered((before.rules, _packed(registry.rule_ids)), read, said, own, directory, anew), columns
 

@@ -16,20 +16,18 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
+from fences.change_of_files import NotAloneError, change_of_files
 from fences.difference import Difference
 from fences.fence_set import FenceSet
-from fences.in_order import GAP, in_order
+from fences.known import GONE, Change, Known, change_of_all, known_of
 from fences.load import load_registry
 from fences.numbering import Ids, ids_of
 from fences.problems import Problem, WrongRegistryError
-from fences.registry import Registry
-from pipeline.judging import rule_set_of
+from pipeline.judging import RuleSet, rule_set_of
 from pipeline.keeper.handover import Giver, HandoverEndError, Taker
 from pipeline.keeper.kept import KeptRegistries
 from pipeline.keeper.messages import Loaded, Message, Ready, Refused, Settings, Unchanged
-from pipeline.keeper.registry_files import Look, Watch, copy_registry, same_bytes, sync
+from pipeline.keeper.registry_files import Look, Watch, copy_registry, differing, sync
 from pipeline.kept_ids import add_ids, write_ids
 from pipeline.progress import loading
 
@@ -39,13 +37,14 @@ LOOK_EVERY_S = 0.1
 
 @dataclass(slots=True)
 class Keeper:
-    """Watches one registry for one daemon. `now` is the registry handed over last, `kept_as` its number."""
+    """Watches one registry for one daemon. `known` is the registry handed over last (as `rules`), `kept_as` its number."""
 
     settings: Settings
     giver: Giver
     kept: KeptRegistries = field(init=False)
     watch: Watch = field(init=False)
-    now: Registry | None = None
+    known: Known | None = None
+    rules: RuleSet | None = None
     kept_as: int = -1
     numbering: str = ""
     run: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -78,7 +77,7 @@ class Keeper:
             if not kept.of(begin).is_dir():
                 self._say(Refused([_missing(kept.of(begin))]))
                 return False
-            changed = not same_bytes(kept.tried, kept.of(last))
+            changed = bool(differing(kept.tried, kept.of(last)))
             if changed:
                 with loading() as progress:
                     load_registry(kept.tried, progress)
@@ -112,7 +111,7 @@ class Keeper:
     def _reload(self, *, asked: bool) -> None:
         """Load the registry as it is now, and hand it over where it is good and another one."""
         try:
-            self._copy()
+            self._copy(whole=asked)
             self._give(self.kept.tried, self.kept_as + 1, reload=True)
         except WrongRegistryError as error:
             self._say(Refused(self._told(error)))
@@ -123,8 +122,9 @@ class Keeper:
                 self._say(Unchanged())
         shutil.rmtree(self.kept.tried, ignore_errors=True)
 
-    def _copy(self) -> None:
-        self._seen = copy_registry(self.settings.registry, self.kept.tried, self._copied)
+    def _copy(self, *, whole: bool = False) -> None:
+        """Copy the registry as it is now; `whole`: also what seems to be as it was, should the times of files not be trusted."""
+        self._seen = copy_registry(self.settings.registry, self.kept.tried, None if whole else self._copied)
 
     def _link(self, folder: Path) -> None:
         """What is copied next is linked to this copy as far as it is the same."""
@@ -134,32 +134,49 @@ class Keeper:
     def _give(self, folder: Path, number: int, *, reload: bool = False) -> None:
         """Load a kept registry, or the one that is tried, and hand it over. Raises WrongRegistryError, `_SameError` and OSError."""
         started = time.perf_counter()
-        with loading() as progress:
-            registry, warnings = load_registry(folder, progress)
-            before, differs, came = self.now, None, Ids([], [])
-            if before is not None:
-                if reload and registry.version == before.version:
-                    raise _SameError
-                ordered = in_order(registry, before)
-                if reload:
-                    self._refuse_losses(before, ordered.differs)
-                registry, differs = ordered.registry, ordered.differs
-                came = Ids(ordered.new_subjects, ordered.new_rules)
-            fence_set = FenceSet(registry, progress).to_hand_over()
-        fence_set.name_numbering(self._numbering(fence_set, came))
-        rules = rule_set_of(fence_set, 1)
+        if self.known is None:
+            with loading() as progress:
+                known, warnings = known_of(folder, progress)
+            differs, came = None, None
+        else:
+            change = self._change(self.known, folder)
+            known, warnings, differs, came = change.known, change.warnings, change.differs, change.came
+            if reload and known.registry.version == self.known.registry.version:
+                raise _SameError
+            if reload:
+                self._refuse_losses(self.known, differs)
+        self.rules = self._rule_set(known.fence_set, differs, came)
+        self.rules.fence_set.name_numbering(self._numbering(self.rules.fence_set, came))
         if folder == self.kept.tried:
             sync(folder, list(self._seen.files) if self._seen is not None else [])
             self._link(self.kept.accept(number))
-        # The daemon has the arrays now as well: what we go on with is the registry alone.
-        self.now, self.kept_as = registry, number
+        self.known, self.kept_as = known, number
         told = [replace(warning, file=self._as_given(warning.file)) for warning in warnings]
-        self._say(Loaded(number, rules, differs, told, time.perf_counter() - started))
+        self._say(Loaded(number, self.rules, differs, told, time.perf_counter() - started))
 
-    def _numbering(self, fence_set: FenceSet, came: Ids) -> str:
+    def _change(self, before: Known, folder: Path) -> Change:
+        """What a registry has become since the one handed over last; read alone is what can be read alone."""
+        names = differing(self.kept.of(self.kept_as), folder)
+        if all(name.startswith(("subjects", "rules")) for name in names):
+            try:
+                return change_of_files(before, folder, names)
+            except NotAloneError:
+                pass
+        with loading() as progress:
+            return change_of_all(before, folder, progress)
+
+    def _rule_set(self, fence_set: FenceSet, differs: Difference | None, came: Ids | None) -> RuleSet:
+        """The rule set to hand over; the directory of the subjects is made anew only when there are others."""
+        given = fence_set.to_hand_over()
+        others = differs is None or came is None or bool(came.subjects) or bool(differs.gone_subjects.any())
+        if self.rules is None or others:
+            return rule_set_of(given, 1)
+        return RuleSet(given, self.rules.directory, self.rules.shard)
+
+    def _numbering(self, fence_set: FenceSet, came: Ids | None) -> str:
         """The name of the numbering of what is handed over; its ids are written down before anything is saved under it."""
         state = self.settings.state
-        if self.now is None:
+        if came is None:
             self.numbering = fence_set.numbering
             write_ids(state, self.numbering, ids_of(fence_set.registry))
         else:
@@ -168,17 +185,15 @@ class Keeper:
             add_ids(state, self.numbering, came)
         return self.numbering
 
-    def _refuse_losses(self, before: Registry, differs: Difference) -> None:
+    def _refuse_losses(self, before: Known, differs: Difference) -> None:
         """Raise WrongRegistryError where more of the subjects or rules would be dropped than may be."""
         problems = []
-        for what, ids, gone in (
-            ("subjects", before.subject_ids, differs.gone_subjects),
-            ("rules", before.rule_ids, differs.gone_rules),
-        ):
-            there = np.array([name != GAP for name in ids], np.bool_)
-            lost = int((gone & there).sum()) - (len(differs.other_effect) if what == "rules" else 0)
-            if lost * 100 > self.settings.max_drop_pct * there.sum():
-                text = f"{lost:,} of {there.sum():,} {what} would be dropped, more than {self.settings.max_drop_pct:g} %"
+        subjects = before.subjects.numbers, differs.gone_subjects, before.subjects.file_of, 0
+        rules = before.rules.numbers, differs.gone_rules, before.rules.file_of, len(differs.other_effect)
+        for what, (there, gone, file_of, made_anew) in (("subjects", subjects), ("rules", rules)):
+            lost = int((gone & (file_of != GONE)).sum()) - made_anew
+            if lost * 100 > self.settings.max_drop_pct * len(there):
+                text = f"{lost:,} of {len(there):,} {what} would be dropped, more than {self.settings.max_drop_pct:g} %"
                 write = "mend the registry, or set registry_max_drop_pct higher and restart: a start takes it"
                 problems.append(Problem(str(self.settings.registry), None, "", text, write, kind="drop"))
         if problems:

@@ -87,12 +87,12 @@ def sync(folder: Path, names: list[str]) -> None:
             os.close(file)
 
 
-def same_bytes(one: Path, other: Path) -> bool:
-    """Whether two copies have the same files with the same content."""
-    names = look_at(one).files.keys()
-    if names != look_at(other).files.keys():
-        return False
-    return all(_same(one / name, other / name) for name in names)
+def differing(one: Path, other: Path) -> list[str]:
+    """The files that two copies have not both with the same content; a file that both are linked to is not read."""
+    a, b = look_at(one).files, look_at(other).files
+    return [
+        name for name in {**a, **b} if not (name in a and name in b and (a[name] == b[name] or _same(one / name, other / name)))
+    ]
 
 
 def _same(one: Path, other: Path) -> bool:

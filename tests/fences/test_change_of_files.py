@@ -84,7 +84,7 @@ def records(draw: st.DrawFn, state: State, name: str) -> list[Record]:
     is_subjects = name.startswith("subjects")
     elsewhere = {r["id"] for other, rows in state.items() if other != name and other.startswith(name[:5]) for r in rows}
     ids = SUBJECTS if is_subjects else RULES
-    if draw(st.integers(0, 9)):
+    if draw(st.integers(0, 4)):
         ids = [id_ for id_ in ids if id_ not in elsewhere]
     chosen = draw(some(st.sampled_from(ids), unique=True, max_size=4)) if ids else []
     before = {record["id"]: record for rows in state.values() for record in rows}
