@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from fences.activity import is_active
@@ -299,11 +300,21 @@ class VersionChange:
                 fences, state.memory, room.events, differs.gone_subjects, differs.gone_rules, subjects, self._mark_ms, place
             ),
         )  # fmt: skip
-        yield from Telling(old, fences, state).alerts(events)
+        for alert in Telling(old, fences, state).alerts(events):
+            yield self._at_home(alert)
         gone = subjects[differs.gone_subjects[subjects]].tolist()
         if gone:
             state.late.forget_subjects({old.registry.subject_ids[s] for s in gone})
         return prints
+
+    def _at_home(self, alert: Alert) -> Alert:
+        """What ends with a rule is told to the home region that its subject has now; of one who is gone, to that he had."""
+        subject = self._new.subject_number(alert.subject)
+        if subject is None:
+            return alert
+        home = self._new.region_id(int(self._new.registry.subject_home[subject]))
+        regions = alert.regions if home is None else tuple(sorted({*alert.regions, home}))
+        return replace(alert, home_region=home, regions=regions)
 
     def _under_new(self, subjects: NDArray[np.int32], before: NDArray[np.uint64]) -> Iterator[Alert]:
         state, new = self._state, self._new
