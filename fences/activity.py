@@ -102,6 +102,8 @@ def _changes(zone: str) -> tuple[tuple[int, int, int], ...]:
 @compiled
 def _last_change(change: NDArray[np.void], low: int, high: int, time_ms: int, local: bool) -> int:
     """The last change in [low, high) not after a time, UTC or (`local`) local; the first one is before everything."""
+    if (change[high - 1].local_ms if local else change[high - 1].at_ms) <= time_ms:
+        return high - 1  # a zone that has let its clocks alone for years
     while high - low > 1:
         middle = (low + high) >> 1
         if (change[middle].local_ms if local else change[middle].at_ms) <= time_ms:
@@ -169,20 +171,14 @@ def is_active(calendar: Calendar, from_ms: int, until_ms: int, schedule: int, zo
 
 
 @compiled
-def _schedule_changes(calendar: Calendar, schedule: int, zone: int, after_ms: int) -> int:
-    """The first instant after `after_ms` at which a schedule begins or ceases to cover.
-
-    Where there is none soon, when to look again.
-    """
-    if calendar.schedule[schedule].zone >= 0:
-        zone = calendar.schedule[schedule].zone
+def _next_bound(calendar: Calendar, schedule: int, zone: int, after_ms: int, limit_ms: int) -> int:
+    """The first instant after `after_ms` at which a span of a schedule begins or ends; `limit_ms` where there is none before it."""
     end = calendar.zone_start[zone + 1]
     k = _last_change(calendar.change, calendar.zone_start[zone], end, after_ms, False)
     offset_ms = calendar.change[k].offset_ms
-    today = (after_ms + offset_ms) // DAY_MS
-    best = after_ms + LOOK_AHEAD_DAYS * DAY_MS
+    today, best = (after_ms + offset_ms) // DAY_MS, limit_ms
     # Far from a change of the clocks a local time is an instant at once.
-    calm = after_ms - calendar.change[k].at_ms > CALM_MS and (k + 1 == end or calendar.change[k + 1].at_ms - best > CALM_MS)
+    calm = after_ms - calendar.change[k].at_ms > CALM_MS and (k + 1 == end or calendar.change[k + 1].at_ms - limit_ms > CALM_MS)
     for span in range(calendar.schedule[schedule].span_at, calendar.schedule[schedule].span_end):
         from_ms, to_ms = calendar.span[span].from_ms, calendar.span[span].to_ms
         for day in range(today - 1 if calm else today - 3, today + LOOK_AHEAD_DAYS + 3):
@@ -193,14 +189,29 @@ def _schedule_changes(calendar: Calendar, schedule: int, zone: int, after_ms: in
                 if not calm:
                     begins = _instant(calendar, zone, day * DAY_MS + from_ms, False)
                     ends = _instant(calendar, zone, day * DAY_MS + to_ms, True)
-                for at in (begins, ends):
-                    if (
-                        after_ms < at < best
-                        and begins < ends
-                        and schedule_covers(calendar, schedule, zone, at) != schedule_covers(calendar, schedule, zone, at - 1)
-                    ):
-                        best = at
+                if begins < ends:
+                    if after_ms < begins < best:
+                        best = begins
+                    if after_ms < ends < best:
+                        best = ends
     return best
+
+
+@compiled
+def _schedule_changes(calendar: Calendar, schedule: int, zone: int, after_ms: int) -> int:
+    """The first instant after `after_ms` at which a schedule begins or ceases to cover.
+
+    Where there is none soon, when to look again.
+    """
+    if calendar.schedule[schedule].zone >= 0:
+        zone = calendar.schedule[schedule].zone
+    limit_ms = after_ms + LOOK_AHEAD_DAYS * DAY_MS
+    at = after_ms
+    while True:
+        at = _next_bound(calendar, schedule, zone, at, limit_ms)
+        # Where one span ends and another begins, or goes on, nothing changes.
+        if at >= limit_ms or schedule_covers(calendar, schedule, zone, at) != schedule_covers(calendar, schedule, zone, at - 1):
+            return at
 
 
 @compiled

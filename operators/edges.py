@@ -37,9 +37,12 @@ def next_edge(
     profile = profiles[bound.profile]
     best = NEVER
     own = bound.allow + bound.forbid + bound.require
+    before = np.int64(-1)
     for k in range(own + profile.allow + profile.forbid + profile.require):
         b = bindings[bound.at + k if k < own else profile.at + k - own]
-        best = min(best, next_change(calendar, b.from_ms, b.until_ms, b.schedule, bound.zone, after_ms))
+        if b.rule != before:  # the areas of a rule stand together
+            best = min(best, next_change(calendar, b.from_ms, b.until_ms, b.schedule, bound.zone, after_ms))
+        before = np.int64(b.rule)
     for k in range(timed_start[bound.profile], timed_start[bound.profile + 1]):
         r = rules[timed_rule[k]]
         best = min(best, next_change(calendar, r.from_ms, r.until_ms, r.schedule, bound.zone, after_ms))
@@ -68,9 +71,12 @@ def is_edge(
     bound = subjects[subject]
     profile = profiles[bound.profile]
     own = bound.allow + bound.forbid + bound.require
+    before = np.int64(-1)
     for k in range(own + profile.allow + profile.forbid + profile.require):
-        if _changes(calendar, bindings[bound.at + k if k < own else profile.at + k - own], bound.zone, time_ms):
+        b = bindings[bound.at + k if k < own else profile.at + k - own]
+        if b.rule != before and _changes(calendar, b, bound.zone, time_ms):
             return True
+        before = np.int64(b.rule)
     for k in range(timed_start[bound.profile], timed_start[bound.profile + 1]):
         if _changes(calendar, rules[timed_rule[k]], bound.zone, time_ms):
             return True

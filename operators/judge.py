@@ -44,9 +44,13 @@ def _near(fences: Fences, binding: Record, x: float, y: float, accuracy_m: float
 def _near_any(fences: Fences, at: int, count: int, zone: int, time_ms: int, x: float, y: float, accuracy_m: float) -> int:
     """The best verdict over some bindings that are active; a breach where none is."""
     best = BREACH
+    rule, active = np.int64(-1), False
     for i in range(at, at + count):
         binding = fences.binding[i]
-        if is_active(fences.calendar, binding.from_ms, binding.until_ms, binding.schedule, zone, time_ms):
+        if binding.rule != rule:  # the areas of a rule stand together
+            rule = np.int64(binding.rule)
+            active = is_active(fences.calendar, binding.from_ms, binding.until_ms, binding.schedule, zone, time_ms)
+        if active:
             verdict = _near(fences, binding, x, y, accuracy_m)
             if verdict == FINE:
                 return FINE

@@ -42,10 +42,7 @@ JUDGE_MUTATIONS = (
         ("uncertain is a breach", "return UNCERTAIN if distance_m <= reach_m else BREACH", "return BREACH"),
         (
             "an allow rule that is not active allows",
-            (
-                "        if is_active(fences.calendar, binding.from_ms, binding.until_ms, binding.schedule, zone, time_ms):"
-                "\n            verdict = _near("
-            ),
+            "        if active:\n            verdict = _near(",
             "        if True:\n            verdict = _near(",
         ),
         (

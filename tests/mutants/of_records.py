@@ -60,8 +60,8 @@ RECORD_MUTATIONS = (
         ("all moves of an episode have one id", "str(found) if event.what == MOVED else None", "None"),
         (
             "a clear tells a distance",
-            "if event.what == OPENED and event.kind <= ABSENT_FROM:\n            distance_m",
-            "if event.kind <= ABSENT_FROM:\n            distance_m",
+            "if event.what == OPENED and event.kind <= ABSENT_FROM]",
+            "if event.kind <= ABSENT_FROM]",
         ),
     ),
     *in_file(
@@ -77,7 +77,7 @@ RECORD_MUTATIONS = (
         "operators/distance.py",
         ALERTS,
         ("the depth is that in the first area", "return max(depths, default=None)", "return depths[0] if depths else None"),
-        ("areas of rules that are over count for the distance", "if is_active(", "if True or is_active("),
+        ("areas of rules that are over count for the distance", "r < 0 and is_active(", "r < 0 or is_active("),
     ),
     *in_file(
         "fences/numbering.py",

@@ -19,7 +19,7 @@ TIME_MUTATIONS = (
             "        return at\n    if after < before",
             "        return local_ms - before\n    if after < before",
         ),
-        ("spans are over at midnight", "range(today - 1 if calm", "range(today if calm"),
+        ("spans are over at midnight", "- 1 if calm else today - 3, today + 1", "if calm else today - 3, today + 1"),
     ),
     *in_file(
         "operators/edges.py",
