@@ -70,22 +70,16 @@ def _numbered(
     before: tuple[KnownRecords, PackedIds],
     read: Records[SubjectRecord] | Records[RuleRecord],
     said: tuple[Sequence[str], NDArray[np.uint64]],
-    names: Sequence[str],
+    was_there: NDArray[np.bool_],
+    number: NDArray[np.int64],
     directory: Path,
-    anew: NDArray[np.bool_] | None = None,
 ) -> _Changed:
-    """Numbers for the records of changed files: those of before that stood in one of them, else new ones. Raises NotAloneError.
+    """The records of changed files by number; those that have none (`number` -1) get new ones.
 
-    `said`: their ids and prints. `anew`: of which record the old number must not be taken.
+    `said`: their ids and prints; `was_there`: which numbers stood in these files before.
     """
     (known, old_ids), (ids, prints) = before, said
     then = len(known.prints)
-    was_there = known.in_files(names)
-    number = np.fromiter(map(known.numbers.get, ids, repeat(GONE)), np.int64, len(ids))
-    if not was_there[number[number >= 0]].all():
-        raise NotAloneError  # an id that stands in a file that did not change, too
-    if anew is not None:
-        number[anew] = GONE
     come = np.flatnonzero(number < 0)
     total = then + len(come)
     number[come] = np.arange(then, total)
@@ -115,6 +109,14 @@ def _numbered(
     return _Changed(patch, row_of, [ids[row] for row in row_of.tolist()], len(come), records)
 
 
+def _old_numbers(known: KnownRecords, ids: Sequence[str], was_there: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The number of each record of changed files, -1 of a new one. Raises NotAloneError."""
+    number = np.fromiter(map(known.numbers.get, ids, repeat(GONE)), np.int64, len(ids))
+    if not was_there[number[number >= 0]].all():
+        raise NotAloneError  # an id that stands in a file that did not change, too
+    return number
+
+
 @dataclass(frozen=True, slots=True)
 class _SubjectChange:
     """The subjects of changed files, the groups of all subjects then, and whom a rule may name then."""
@@ -131,9 +133,10 @@ def _changed_subjects(before: Known, directory: Path, names: Sequence[str], find
     columns = check_subjects(read, before.areas, findings, registry.group_ids)
     if findings.errors:
         raise NotAloneError  # rules that name them may be wrong now as well
-    own = [name for name in names if name.startswith("subjects")]
+    was_there = before.subjects.in_files(name for name in names if name.startswith("subjects"))
+    number = _old_numbers(before.subjects, columns.ids, was_there)
     said = columns.ids, subject_prints(read.records, columns)
-    changed = _numbered((before.subjects, _packed(registry.subject_ids)), read, said, own, directory)
+    changed = _numbered((before.subjects, _packed(registry.subject_ids)), read, said, was_there, number, directory)
     lost = np.flatnonzero(np.isin(registry.rule_subjects.item, changed.patch.gone))
     if not before.rules.in_files(names)[_owners(registry.rule_subjects, lost)].all():
         raise NotAloneError  # a rule in a file that did not change names one who is gone
@@ -150,15 +153,15 @@ def _changed_rules(
     read = read_records(_paths(directory, "rules", names), RuleRecord, findings)
     columns = check_rules(read, named, before.areas, registry.section_policy, findings)
     warn_of_shallow_areas(read, columns, before.areas, findings)
-    number = np.fromiter(map(before.rules.numbers.get, columns.ids, repeat(GONE)), np.int64, len(columns.ids))
-    own = [name for name in names if name.startswith("rules")]
-    if not before.rules.in_files(own)[number[number >= 0]].all():
-        raise NotAloneError  # an id that stands in a file that did not change, too
+    was_there = before.rules.in_files(name for name in names if name.startswith("rules"))
+    number = _old_numbers(before.rules, columns.ids, was_there)
     if findings.errors:
         raise WrongRegistryError(findings.listed())
-    anew = (number >= 0) & (registry.rule_effect[number] != columns.effect) if len(registry.rule_effect) else number >= 0
+    old = np.flatnonzero(number >= 0)
+    # A rule that changes its effect is a new one.
+    number[old[registry.rule_effect[number[old]] != columns.effect[old]]] = GONE
     said = columns.ids, rule_prints(read.records, columns)
-    return _numbered((before.rules, _packed(registry.rule_ids)), read, said, own, directory, anew), columns
+    return _numbered((before.rules, _packed(registry.rule_ids)), read, said, was_there, number, directory), columns
 
 
 def _change(before: Known, subjects: _SubjectChange, rules: _Changed, columns: Rules, findings: Findings) -> Change:
@@ -187,9 +190,10 @@ def _change(before: Known, subjects: _SubjectChange, rules: _Changed, columns: R
         [columns.schedules[row] for row in rule_of.tolist()],
         [columns.timezones[row] for row in rule_of.tolist()],
     )
-    named = np.union1d(_bound_by_name(old, rules.touched), _bound_by_name(registry, rules.touched))
-    own = np.union1d(named, subjects.changed.touched)
-    fence_set = patched_fence_set(before.fence_set, registry, patch, rows, terms, own)
+    own = np.zeros(len(registry.subject_ids), np.bool_)
+    for numbers in (_bound_by_name(old, rules.touched), _bound_by_name(registry, rules.touched), subjects.changed.touched):
+        own[numbers] = True
+    fence_set = patched_fence_set(before.fence_set, registry, patch, rows, terms, np.flatnonzero(own))
     known = Known(registry, fence_set, before.areas, before.policy, before.fixed, subjects.changed.records, rules.records)
     effects = old.rule_effect[rows.gone] if len(rows.gone) else np.empty(0, np.uint8)
     other = tuple(
@@ -203,18 +207,17 @@ def _change(before: Known, subjects: _SubjectChange, rules: _Changed, columns: R
     return Change(known, differs, came, findings.listed())
 
 
-def _concerned(old: Registry, new: Registry, rules: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.int32] | None:
-    """The subjects for whom some rules may make a difference: those named, those in their groups; None: everyone."""
-    found = [own]
+def _concerned(old: Registry, new: Registry, rules: NDArray[np.int64], own: NDArray[np.bool_]) -> NDArray[np.int32] | None:
+    """The subjects for whom some rules may make a difference: those named (`own`), those in their groups; None: everyone."""
+    found = own.copy()
     for registry in (old, new):
         there = rules[rules < len(registry.rule_ids)]
         if registry.rule_everyone[there].any():
             return None
         groups = _taken(registry.rule_groups, there).item
         if len(groups):
-            found.append(_owners(registry.subject_groups, np.flatnonzero(np.isin(registry.subject_groups.item, groups))))
-    everybody = np.unique(np.concatenate(found)).astype(np.int32)
-    return everybody[everybody < len(old.subject_ids)]
+            found[_owners(registry.subject_groups, np.flatnonzero(np.isin(registry.subject_groups.item, groups)))] = True
+    return np.flatnonzero(found[: len(old.subject_ids)]).astype(np.int32)
 
 
 def _bound_by_name(registry: Registry, rules: NDArray[np.int64]) -> NDArray[np.int64]:

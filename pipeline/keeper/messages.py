@@ -47,7 +47,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The registry was read because somebody asked, and it says what it said before."""
+    """The registry was read, and it says what was handed over last."""
 
 
 @dataclass(frozen=True, slots=True)

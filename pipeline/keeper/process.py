@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Thread
 
 from fences.change_of_files import NotAloneError, change_of_files
 from fences.difference import Difference
@@ -31,7 +32,7 @@ from pipeline.keeper.registry_files import Look, Watch, copy_registry, differing
 from pipeline.kept_ids import add_ids, write_ids
 from pipeline.progress import loading
 
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.05
 """A change is taken when two looks, so far apart, have seen the same: a file that is still being written to is not."""
 
 
@@ -50,6 +51,7 @@ class Keeper:
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     _seen: Look | None = None
     _copied: tuple[Path, Look] | None = None
+    _syncing: Thread | None = None
 
     def __post_init__(self) -> None:
         """Find its places."""
@@ -93,6 +95,7 @@ class Keeper:
             self._give(kept.tried, last + 1)
         else:
             self._link(kept.of(last))
+            self._synced()
             shutil.rmtree(kept.tried)
         return True
 
@@ -118,13 +121,24 @@ class Keeper:
         except OSError as error:
             self._say(Refused([self._not_copied(error)]))
         except _SameError:
-            if asked:
-                self._say(Unchanged())
+            self._say(Unchanged())
+        self._synced()
         shutil.rmtree(self.kept.tried, ignore_errors=True)
 
     def _copy(self, *, whole: bool = False) -> None:
         """Copy the registry as it is now; `whole`: also what seems to be as it was, should the times of files not be trusted."""
-        self._seen = copy_registry(self.settings.registry, self.kept.tried, None if whole else self._copied)
+        like = None if whole else self._copied
+        self._seen = copy_registry(self.settings.registry, self.kept.tried, like)
+        known = like[1].files if like is not None else {}
+        new = [name for name, stamp in self._seen.files.items() if known.get(name) != stamp]
+        # That it outlives the machine takes as long as to read it, and can be seen to meanwhile.
+        self._syncing = Thread(target=sync, args=(self.kept.tried, new), daemon=True)
+        self._syncing.start()
+
+    def _synced(self) -> None:
+        if self._syncing is not None:
+            self._syncing.join()
+            self._syncing = None
 
     def _link(self, folder: Path) -> None:
         """What is copied next is linked to this copy as far as it is the same."""
@@ -145,10 +159,10 @@ class Keeper:
                 raise _SameError
             if reload:
                 self._refuse_losses(self.known, differs)
+        known.fence_set.name_numbering(self._numbering(known.fence_set, came))
         self.rules = self._rule_set(known.fence_set, differs, came)
-        self.rules.fence_set.name_numbering(self._numbering(self.rules.fence_set, came))
         if folder == self.kept.tried:
-            sync(folder, list(self._seen.files) if self._seen is not None else [])
+            self._synced()
             self._link(self.kept.accept(number))
         self.known, self.kept_as = known, number
         told = [replace(warning, file=self._as_given(warning.file)) for warning in warnings]

@@ -78,7 +78,7 @@ def copy_registry(registry: Path, to: Path, like: tuple[Path, Look] | None) -> L
 
 
 def sync(folder: Path, names: list[str]) -> None:
-    """Make sure that some files of a copy, and its folders, outlive the machine."""
+    """Make sure that some files of a copy, and its folders, outlive the machine; files that were linked do already."""
     for path in [*(folder / name for name in names), *(folder / below for below in FOLDERS), folder, folder.parent]:
         file = os.open(path, os.O_RDONLY)
         try:

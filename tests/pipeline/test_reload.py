@@ -131,9 +131,11 @@ def test_a_bad_registry_changes_nothing(scene: Scene) -> None:
     assert problems[1].startswith(f"{file}:3: subjects[0]: ")
     scene.heard("s-2")
     assert scene.client.xlen("fencewatch:alerts") == 0
+    (scene.registry / "rules.d" / "away.jsonl").unlink()
+    until(lambda: scene.daemon.metric("fencewatch_last_reload_successful") == 1)
+    assert not scene.logged("rules in force")
     scene.put("rules.d/away.jsonl", forbidden("away", "s-1"))
     assert said(scene.alerts(1)[0]) == ("opened", "s-1", "away")
-    assert scene.daemon.metric("fencewatch_last_reload_successful") == 1
     assert scene.daemon.stop() == 0
 
 
