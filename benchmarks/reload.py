@@ -11,6 +11,8 @@ million lines, each of them another than before.
 from __future__ import annotations
 
 import argparse
+import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import orjson
@@ -188,10 +191,11 @@ def main() -> None:
     with TemporaryDirectory(prefix="fencewatch-bench-") as folder, EmbeddedRedis(Path(folder, "redis")) as server:
         town = Town(Path(folder, "registry"), people)
         town.write()
+        port = _free_port()
         config = Path(folder, "fencewatch.toml")
         config.write_text(
             f'deployment = "bench"\nstate_dir = "{folder}/state"\nregistry = "{town.registry}"\n'
-            f'[redis]\nurl = "{server.url}"\n[http]\nlisten = "127.0.0.1:0"\n'
+            f'[redis]\nurl = "{server.url}"\n[http]\nlisten = "127.0.0.1:{port}"\n'
             '[[sources]]\nname = "gps"\nkind = "redis"\nstreams = ["gps"]\n',
             encoding="utf-8",
         )
@@ -201,7 +205,7 @@ def main() -> None:
         ):
             client: Any = Redis.from_url(server.url)
             try:
-                _measure(client, server.url, town)
+                _measure(client, server.url, town, port)
             finally:
                 client.close()
                 daemon.terminate()
@@ -210,7 +214,7 @@ def main() -> None:
             sys.exit(Path(folder, "log").read_text())
 
 
-def _measure(client: Any, url: str, town: Town) -> None:  # noqa: ANN401 - redis-py's own
+def _measure(client: Any, url: str, town: Town, port: int) -> None:  # noqa: ANN401 - redis-py's own
     began = time.monotonic()
     while not client.exists("fencewatch:lane:0"):
         if time.monotonic() - began > LATEST_S:
@@ -251,6 +255,29 @@ def _measure(client: Any, url: str, town: Town) -> None:  # noqa: ANN401 - redis
     _tell("meanwhile", alerts.near(at_ms, last_ms + NEAR_MS))
     feeder.stop.set()
     thread.join()
+    for stage, what in (("rules", "a change of the rules, in parts"), ("save", "saving the state, every ten seconds")):
+        within = _held_up(port, stage)
+        said = ", ".join(f"{count:,} {up_to}" for up_to, count in within.items())
+        print(f"batches were held up by {what}: {said}")
+
+
+def _held_up(port: int, stage: str) -> dict[str, int]:
+    """How often the flow was held up by a stage, by how long at most."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as reply:
+        page = reply.read().decode()
+    found = re.findall(rf'fencewatch_stage_seconds_bucket{{le="([^"]+)",stage="{stage}"}} (\S+)', page)
+    counts, before = {}, 0
+    for bound, total in found:
+        if int(float(total)) > before:
+            counts["longer" if bound == "+Inf" else f"up to {float(bound) * 1000:g} ms"] = int(float(total)) - before
+        before = int(float(total))
+    return counts
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _tell(when: str, waits: list[int]) -> None:

@@ -19,7 +19,7 @@ _DEADLINES = 4
 
 
 @compiled
-def _bring(
+def bring_one(
     fences: Fences,
     memory: Memory,
     events: Events,
@@ -53,7 +53,7 @@ def _sweep(
     edges_upto_ms: int,
 ) -> int:
     for s in range(begin, len(memory.row)):
-        if memory.row[s].arrival_ms != ABSENT_MS and not _bring(
+        if memory.row[s].arrival_ms != ABSENT_MS and not bring_one(
             fences, memory, events, scratch_rule, scratch_verdict, s, deadlines_before_ms, edges_upto_ms
         ):
             return s
@@ -74,7 +74,7 @@ def _sweep_some(
 ) -> int:
     for i in range(begin, len(subjects)):
         s = np.int64(subjects[i])
-        if memory.row[s].arrival_ms != ABSENT_MS and not _bring(
+        if memory.row[s].arrival_ms != ABSENT_MS and not bring_one(
             fences, memory, events, scratch_rule, scratch_verdict, s, deadlines_before_ms, edges_upto_ms
         ):
             return i
@@ -82,16 +82,23 @@ def _sweep_some(
 
 
 @compiled
+def _due(memory: Memory, s: int, silent_long_after_ms: int, grace_ms: int, before_ms: int) -> int:
+    """When anything can be due of a subject; what is not before an instant need not be exact."""
+    row, least = memory.row[s], np.int64(before_ms)
+    if row.arrival_ms != ABSENT_MS:
+        if row.next_edge_ms < NEVER - grace_ms:
+            least = min(least, row.next_edge_ms + grace_ms)
+        if row.arrival_ms + row.silent_after_ms < least or is_open(row, SILENT):
+            least = min(least, deadline(memory.feed, memory.pool, row, silent_long_after_ms))
+    return least
+
+
+@compiled
 def _next_due(memory: Memory, silent_long_after_ms: int, grace_ms: int) -> int:
     """The least instant at which anything can be due."""
-    least, pool = NEVER, memory.pool
+    least = NEVER
     for s in range(len(memory.row)):
-        row = memory.row[s]
-        if row.arrival_ms != ABSENT_MS:
-            if row.next_edge_ms < NEVER - grace_ms:
-                least = min(least, row.next_edge_ms + grace_ms)
-            if row.arrival_ms + row.silent_after_ms < least or is_open(row, SILENT):
-                least = min(least, deadline(memory.feed, pool, row, silent_long_after_ms))
+        least = _due(memory, s, silent_long_after_ms, grace_ms, least)
     return least
 
 
@@ -103,6 +110,23 @@ def bring_due(fences: Fences, state: State, deadlines_before_ms: int, edges_upto
             fences, state.memory, room.events, room.rule, room.verdict, place, deadlines_before_ms, edges_upto_ms
         ),
     )  # fmt: skip
+
+
+@compiled
+def _earliest(memory: Memory, subjects: NDArray[np.int32], silent_long_after_ms: int, grace_ms: int) -> int:
+    """The least instant at which anything can be due of some subjects."""
+    least = NEVER
+    for i in range(len(subjects)):
+        least = min(least, _due(memory, np.int64(subjects[i]), silent_long_after_ms, grace_ms, least))
+    return least
+
+
+def bring_forward(fences: Fences, state: State, subjects: NDArray[np.int32]) -> None:
+    """Other things may be due of some subjects now: the clock looks at them in time."""
+    limits = fences.limits[0]
+    earliest_ms = _earliest(state.memory, subjects, int(limits["silent_long_after_ms"]), int(limits["edge_grace_ms"]))
+    head = state.memory.pool.head
+    head[NEXT_DUE] = min(head[NEXT_DUE], np.int64(earliest_ms))
 
 
 def bring_due_of(fences: Fences, state: State, subjects: NDArray[np.int32], mark_ms: int) -> Events:

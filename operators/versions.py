@@ -20,7 +20,7 @@ from fences.difference import Difference
 from fences.fence_set import Fences, FenceSet
 from operators.alert import Alert
 from operators.contact import clear_flag, is_open
-from operators.due import bring_due, bring_due_of
+from operators.due import bring_due_of, bring_forward, bring_one
 from operators.edges import bring_edge, bring_edges, last_position, set_next_edge
 from operators.events import RULE_ENDED, Events, has_room, let_go_told
 from operators.fix_batch import ABSENT_MS
@@ -172,25 +172,52 @@ def _enter(
 
 
 @compiled
-def _for_others(
+def _before(
     fences: Fences,
     memory: Memory,
     events: Events,
     scratch_rule: NDArray[np.int32],
     scratch_verdict: NDArray[np.int8],
     waiting: NDArray[np.bool_],
+    at_mark: NDArray[np.int32],
+    mark_ms: int,
+    begin: int,
+) -> int:
+    """Under the old version, what lies before the mark, for all.
+
+    Those whom nothing of the new version concerns are done by it, but for an edge at the mark itself: they are entered in `at_mark`
+    (behind its first place, which counts them).
+    """
+    for s in range(begin, len(memory.row)):
+        row = memory.row[s]
+        if row.arrival_ms == ABSENT_MS:
+            continue
+        if not bring_one(fences, memory, events, scratch_rule, scratch_verdict, s, mark_ms, mark_ms - 1):
+            return s
+        if not waiting[s]:
+            row.floor_ms = mark_ms
+            if row.next_edge_ms <= mark_ms:
+                at_mark[0] += 1
+                at_mark[at_mark[0]] = s
+    return len(memory.row)
+
+
+@compiled
+def _edges_at_mark(
+    fences: Fences,
+    memory: Memory,
+    events: Events,
+    scratch_rule: NDArray[np.int32],
+    scratch_verdict: NDArray[np.int8],
+    subjects: NDArray[np.int32],
     mark_ms: int,
     begin: int,
 ) -> int:
     """For those whom nothing of the new version concerns the instant is one like any other: an edge at it comes now."""
-    for s in range(begin, len(memory.row)):
-        row = memory.row[s]
-        if row.arrival_ms == ABSENT_MS or waiting[s]:
-            continue
-        row.floor_ms = mark_ms
-        if row.next_edge_ms <= mark_ms and not bring_edges(fences, memory, events, scratch_rule, scratch_verdict, s, mark_ms):
-            return s
-    return len(memory.row)
+    for i in range(begin, len(subjects)):
+        if not bring_edges(fences, memory, events, scratch_rule, scratch_verdict, np.int64(subjects[i]), mark_ms):
+            return i
+    return len(subjects)
 
 
 class VersionChange:
@@ -215,31 +242,44 @@ class VersionChange:
     def begin(self) -> Iterator[Alert]:
         """What lies before the instant, under the old version. Where numbers change, the whole of it: no part can wait then."""
         state, old, new, differs = self._state, self._old, self._new, self._differs
+        if differs.subject_to is None:
+            state.grow(len(new.registry.subject_ids))
+            self._bits = state.memory.pool.region_bit
+        arrival = state.memory.row["arrival_ms"]
+        concerned = np.arange(len(arrival), dtype=np.int32) if differs.concerned is None else differs.concerned
+        self._in_turn = concerned[arrival[concerned] != ABSENT_MS]
+        self._waiting = np.zeros(len(arrival), np.bool_)
+        self._waiting[self._in_turn] = True
+        at_mark = np.zeros(len(arrival) + 1, np.int32)
         fences = _fences_for(old, state)
-        yield from Telling(old, fences, state).alerts(bring_due(fences, state, self._mark_ms, self._mark_ms - 1))
+        events = run_with_room(
+            state, fences, len(arrival),
+            lambda room, place: _before(
+                fences, state.memory, room.events, room.rule, room.verdict, self._waiting, at_mark, self._mark_ms, place
+            ),
+        )  # fmt: skip
+        yield from Telling(old, fences, state).alerts(events)
         if differs.other_effect:
             state.late.forget_slots({f"rule:{rule}" for rule in differs.other_effect})
         if differs.subject_to is not None and differs.rule_to is not None:
             yield from self._renumbered(differs.subject_to, differs.rule_to)
-        else:
-            state.grow(len(new.registry.subject_ids))
-            self._bits = state.memory.pool.region_bit
-            if state.name_regions(new.registry.area_ids[: new.region_count]):
-                state.memory.row["area_found"] = -1
-            heard = state.memory.row["arrival_ms"] != ABSENT_MS
-            concerned = np.arange(len(heard), dtype=np.int32) if differs.concerned is None else differs.concerned
-            self._in_turn = concerned[heard[concerned]]
-            self._waiting = np.zeros(len(heard), np.bool_)
-            self._waiting[self._in_turn] = True
-            fences = _fences_for(new, state)
-            events = run_with_room(
-                state, fences, len(heard),
-                lambda room, place: _for_others(
-                    fences, state.memory, room.events, room.rule, room.verdict, self._waiting, self._mark_ms, place
-                ),
-            )  # fmt: skip
-            yield from Telling(new, fences, state).alerts(events)
-        state.memory.pool.head[NEXT_DUE] = 0
+            self._in_turn = self._in_turn[:0]
+            state.memory.pool.head[NEXT_DUE] = 0
+            return
+        if state.name_regions(new.registry.area_ids[: new.region_count]):
+            state.memory.row["area_found"] = -1
+        yield from self._at_mark(at_mark[1 : 1 + at_mark[0]])
+
+    def _at_mark(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
+        state, fences = self._state, _fences_for(self._new, self._state)
+        events = run_with_room(
+            state, fences, len(subjects),
+            lambda room, place: _edges_at_mark(
+                fences, state.memory, room.events, room.rule, room.verdict, subjects, self._mark_ms, place
+            ),
+        )  # fmt: skip
+        yield from Telling(self._new, fences, state).alerts(events)
+        bring_forward(fences, state, subjects)
 
     def take(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
         """The part of those of some subjects (numbers, -1 is none) who wait: before any record of theirs is taken."""
@@ -258,8 +298,6 @@ class VersionChange:
         """The part of at most so many of those who wait; of all the others once nobody waits, they may be forgotten."""
         some, self._in_turn = self._in_turn[:most], self._in_turn[most:]
         yield from self._concerned(some[self._waiting[some]])
-        if not len(self._in_turn):
-            self._state.memory.pool.head[NEXT_DUE] = 0
 
     def _concerned(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
         state, pool = self._state, self._state.memory.pool
@@ -273,6 +311,7 @@ class VersionChange:
         yield from self._under_new(subjects[~gone], prints[~gone])
         self._waiting[subjects] = False
         yield from self._bring(subjects[~gone])
+        bring_forward(_fences_for(self._new, state), state, subjects[~gone])
 
     def _bring(self, subjects: NDArray[np.int32]) -> Iterator[Alert]:
         """What the last clock mark has made due of some subjects, under the new version."""

@@ -121,7 +121,7 @@ def run_daemon(configuration: Configuration) -> None:
             )
 
         def open_reader(position: VersionedPosition | None) -> StreamsWithVersions:
-            return StreamsWithVersions(open_streams, keeper.coming, kept, position)
+            return StreamsWithVersions(open_streams, keeper.coming, kept, position, EPOCH.total_seconds())
 
         judging = Judging(rules, 1, timer=metrics.stage)
         flow = build_flow(Source(open_reader, run), run.guard(judging), build_shard, Sink(lambda: DeliveryThread(delivery), run))

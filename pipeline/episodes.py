@@ -107,13 +107,14 @@ class Shard:
         return Outgoing(alerts, item.dead_letters)
 
     def _mark(self, mark: Mark) -> Outgoing:
-        alerts, versions = self._paid(), list[FenceSet]()
+        started, alerts, versions = time.perf_counter(), self._paid(), list[FenceSet]()
         if isinstance(mark, RegistryMark):
             alerts += self._change_version(mark)
             versions.append(mark.fence_set)
         if isinstance(mark, RegistryMark | RegistryPart):
             whole = isinstance(mark, RegistryMark) and not mark.in_parts
             alerts += self._go_on(None if whole else SUBJECTS_A_PART)
+            self._timed("rules", started)
             return Outgoing(alerts, versions=versions)
         fences, events = self._fence_set.fences, None
         if isinstance(mark, Until):
@@ -149,6 +150,10 @@ class Shard:
             self._change = None
         return alerts
 
+    def _timed(self, stage: str, started: float) -> None:
+        if self._metrics is not None:
+            self._metrics.stage(stage, time.perf_counter() - started)
+
     def _paid(self) -> list[Alert]:
         """Alerts that were made when nothing could be given."""
         alerts, self._owed = self._owed, []
@@ -169,14 +174,17 @@ class Shard:
 
     def snapshot(self) -> dict[str, Any]:
         """All that has to be saved; plain bytes and numbers. State is saved under one version: who waits gets his part now."""
+        started = time.perf_counter()
         with self._lock:
             self._owed += self._go_on(None)
-        return {
+        saved = {
             **to_snapshot(self.state, self._fence_set.numbering),
             "versions_done": self._versions_done,
             "owed": pickle.dumps(self._owed),
             "feeds": self.feeds.snapshot(),
         }
+        self._timed("save", started)
+        return saved
 
 
 def open_by_kind(state: State) -> dict[int, int]:

@@ -5,6 +5,7 @@ After a crash those that took effect behind the saved position come again, each 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from pipeline.items import Chunk, Mark, RegistryMark, RegistryPart
 from pipeline.keeper.kept import KeptRegistries, Taken
 from pipeline.keeper.messages import Loaded
 from pipeline.sources.redis_streams import Position, RedisStreams
+
+PART_TAKES_S = 0.02
+"""About so long takes a part of a change, with what is read and judged beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +38,17 @@ class StreamsWithVersions:
         coming: deque[Loaded],
         kept: KeptRegistries,
         position: VersionedPosition | None,
+        epoch_s: float,
     ) -> None:
-        """`coming`: registries that wait to take effect, in their order; `kept`: where that is written down."""
+        """`coming`: registries that wait to take effect, in their order; `kept`: where that is written down.
+
+        `epoch_s`: how long after a save comes the next one. A state is saved under one version; a change that would not have
+        reached everybody by then begins behind the save.
+        """
         self._streams = open_streams(None if position is None else position.streams)
         self._coming, self._kept = coming, kept
         self._version = 0 if position is None else position.version
+        self._epoch_s, self._saved_at = epoch_s, time.monotonic()
         self._parts, self._stopping = 0, False
         self._again = dict(kept.since(self._version))
 
@@ -59,6 +69,10 @@ class StreamsWithVersions:
                 self._streams.stop_at(again.position)
             self._stopping = True
             return []
+        parts = self._parts_of(loaded)
+        takes_s = min(parts * PART_TAKES_S, self._epoch_s / 2)
+        if again is None and parts and time.monotonic() - self._saved_at + takes_s > self._epoch_s:
+            return []
         self._coming.popleft()
         if again is None:
             time_ms = self._streams.clock_ms()
@@ -66,19 +80,24 @@ class StreamsWithVersions:
         else:
             time_ms, self._stopping = again.time_ms, False
             self._streams.stop_at(None)
-        self._version = loaded.number
-        differs, fence_set = loaded.differs, loaded.rules.fence_set
-        concerned = None if differs is None else differs.concerned
-        subjects = len(fence_set.registry.subject_ids) if concerned is None else len(concerned)
-        self._parts = max(0, -(-subjects // SUBJECTS_A_PART) - 1)
-        return [RegistryMark(fence_set, time_ms, loaded.rules, differs, in_parts=True)]
+        self._version, self._parts = loaded.number, parts
+        fence_set = loaded.rules.fence_set
+        return [RegistryMark(fence_set, time_ms, loaded.rules, loaded.differs, in_parts=True)]
+
+    @staticmethod
+    def _parts_of(loaded: Loaded) -> int:
+        """How many parts come behind the first."""
+        concerned = None if loaded.differs is None else loaded.differs.concerned
+        subjects = len(loaded.rules.fence_set.registry.subject_ids) if concerned is None else len(concerned)
+        return max(0, -(-subjects // SUBJECTS_A_PART) - 1)
 
     def next_awake(self) -> datetime | None:
         """When to look again; at once while a version has parts to come."""
         return None if self._parts else self._streams.next_awake()
 
     def position(self) -> VersionedPosition:
-        """Where a later run goes on."""
+        """Where a later run goes on; asked for at each save."""
+        self._saved_at = time.monotonic()
         return VersionedPosition(self._streams.position(), self._version)
 
     def close(self) -> None:

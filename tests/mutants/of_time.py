@@ -165,8 +165,8 @@ TIME_MUTATIONS = (
         ),
         (
             "what lies before a version comes after it",
-            "bring_due(fences, state, self._mark_ms, self._mark_ms - 1)",
-            "bring_due(fences, state, 0, 0)",
+            "if not bring_one(fences, memory, events, scratch_rule, scratch_verdict, s, mark_ms, mark_ms - 1):",
+            "if not bring_one(fences, memory, events, scratch_rule, scratch_verdict, s, 0, 0):",
         ),
     ),
 )
