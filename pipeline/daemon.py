@@ -72,7 +72,7 @@ def run_daemon(configuration: Configuration) -> None:
     metrics, health, totals, run = Metrics(), Health(), Totals(), Run.heard()
     metrics.build(version("fencewatch"))
     metrics.rules(fence_set.version)
-    reloading = Reloading(metrics, notifier, kept, first.number)
+    reloading = Reloading(metrics, kept, first.number)
     shards: list[Shard] = []
 
     def build_shard(snapshot: Any) -> ShardLogic:  # noqa: ANN401 - Bytewax's form
@@ -144,7 +144,7 @@ def run_daemon(configuration: Configuration) -> None:
         reloading.listen(keeper)
         notifier.notify("READY=1")
         try:
-            run.go(flow, workers=1, epoch=EPOCH, recovery=recovery)
+            run.go(flow, workers=1, epoch=EPOCH, recovery=recovery, while_running=keeper.let_go)
         finally:
             notifier.notify("STOPPING=1")
             keeper.close()

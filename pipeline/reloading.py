@@ -10,7 +10,6 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-import sdnotify
 import structlog
 
 from fences.fence_set import FenceSet
@@ -31,7 +30,6 @@ class Reloading:
     """Between the keeper and the rest of the daemon. `in_force`: the number of the kept registry that is in force."""
 
     metrics: Metrics
-    notifier: sdnotify.SystemdNotifier
     kept: KeptRegistries
     in_force: int
     saved_under: deque[int] = field(default_factory=deque)
@@ -58,7 +56,6 @@ class Reloading:
         else:
             log.info("registry read; it says what was loaded last")
         self.metrics.reload(good=good, at_ms=round(time.time() * 1000))
-        self.notifier.notify("READY=1")
 
     def took_effect(self, fence_set: FenceSet) -> None:
         """A version has gone through the flow."""

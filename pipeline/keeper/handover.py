@@ -14,6 +14,7 @@ import pickle
 import socket
 import struct
 import tempfile
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,10 +84,11 @@ class Giver:
 
 @dataclass(slots=True)
 class Taker:
-    """The side that takes. `kept`: the buffers of the object taken last."""
+    """The side that takes. `kept`: the buffers of the object taken last; `old`: those of earlier ones, perhaps in use still."""
 
     channel: socket.socket
     kept: dict[int, mmap.mmap] = field(default_factory=dict)
+    old: deque[mmap.mmap] = field(default_factory=deque)
 
     def take(self) -> Any:  # noqa: ANN401 - whatever was given
         """The next object; waits for it. Raises HandoverEndError where none comes any more."""
@@ -103,8 +105,22 @@ class Taker:
             kept[number] = mapped
             view = memoryview(mapped)
             buffers.append(view.toreadonly() if read_only else view)
+        self.old.extend(mapped for number, mapped in self.kept.items() if number not in kept)
         self.kept = kept
         return pickle.loads(body, buffers=buffers)  # noqa: S301 - from our own child
+
+    def let_go(self) -> None:
+        """Give memory back that nobody uses any more.
+
+        To give back a hundred megabytes takes as long as to judge some batches. So whoever drops the last array of an object does
+        not do it, but who calls this; and others may run meanwhile.
+        """
+        for _ in range(len(self.old)):
+            mapped = self.old.popleft()
+            try:
+                mapped.close()
+            except BufferError:  # in use still
+                self.old.append(mapped)
 
 
 def _file_of(view: memoryview) -> int:

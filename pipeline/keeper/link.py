@@ -82,6 +82,10 @@ class Keeper:
                 "the registry cannot be reloaded: the process that loads it is not there"
             )
 
+    def let_go(self) -> None:
+        """Give memory of earlier registries back; not in the thread that judges."""
+        self._taker.let_go()
+
     def close(self) -> None:
         """End it, whatever it is doing."""
         self._ending = True

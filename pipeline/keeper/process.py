@@ -6,6 +6,7 @@ meanwhile. One message a registry goes to the daemon. It ends when the daemon do
 
 from __future__ import annotations
 
+import os
 import secrets
 import select
 import shutil
@@ -48,6 +49,7 @@ class Keeper:
     rules: RuleSet | None = None
     kept_as: int = -1
     numbering: str = ""
+    daemon: int = field(default_factory=os.getppid)
     run: str = field(default_factory=lambda: secrets.token_hex(4))
     _seen: Look | None = None
     _copied: tuple[Path, Look] | None = None
@@ -127,6 +129,7 @@ class Keeper:
 
     def _copy(self, *, whole: bool = False) -> None:
         """Copy the registry as it is now; `whole`: also what seems to be as it was, should the times of files not be trusted."""
+        _end_if_orphaned(self.daemon)
         like = None if whole else self._copied
         self._seen = copy_registry(self.settings.registry, self.kept.tried, like)
         known = like[1].files if like is not None else {}
@@ -163,6 +166,7 @@ class Keeper:
         self.rules = self._rule_set(known.fence_set, differs, came)
         if folder == self.kept.tried:
             self._synced()
+            _end_if_orphaned(self.daemon)
             self._link(self.kept.accept(number))
         self.known, self.kept_as = known, number
         told = [replace(warning, file=self._as_given(warning.file)) for warning in warnings]
@@ -230,6 +234,12 @@ class Keeper:
 
 class _SameError(Exception):
     """The registry says what it said before."""
+
+
+def _end_if_orphaned(daemon: int) -> None:
+    """End where the daemon is gone: its state folder may be another one's by now."""
+    if os.getppid() != daemon:
+        raise SystemExit(0)
 
 
 def _missing(folder: Path) -> Problem:

@@ -49,8 +49,9 @@ class StreamsWithVersions:
         self._coming, self._kept = coming, kept
         self._version = 0 if position is None else position.version
         self._epoch_s, self._saved_at = epoch_s, time.monotonic()
-        self._parts, self._stopping = 0, False
+        self._parts = 0
         self._again = dict(kept.since(self._version))
+        self._stop_before_next()
 
     def next_items(self) -> list[Chunk | Mark]:
         """What the streams hold now, behind a version that takes effect, or a part of one."""
@@ -65,9 +66,6 @@ class StreamsWithVersions:
     def _next_version(self, loaded: Loaded) -> list[Chunk | Mark]:
         again = self._again.get(loaded.number)
         if again is not None and not self._streams.has_stopped:
-            if not self._stopping:
-                self._streams.stop_at(again.position)
-            self._stopping = True
             return []
         parts = self._parts_of(loaded)
         takes_s = min(parts * PART_TAKES_S, self._epoch_s / 2)
@@ -78,11 +76,16 @@ class StreamsWithVersions:
             time_ms = self._streams.clock_ms()
             self._kept.mark(loaded.number, Taken(time_ms, self._streams.position().last_ids))
         else:
-            time_ms, self._stopping = again.time_ms, False
-            self._streams.stop_at(None)
+            time_ms = again.time_ms
         self._version, self._parts = loaded.number, parts
+        self._stop_before_next()
         fence_set = loaded.rules.fence_set
         return [RegistryMark(fence_set, time_ms, loaded.rules, loaded.differs, in_parts=True)]
+
+    def _stop_before_next(self) -> None:
+        """What is known to stand behind the next version is not read before it takes effect."""
+        following = self._again.get(self._version + 1)
+        self._streams.stop_at(None if following is None else following.position)
 
     @staticmethod
     def _parts_of(loaded: Loaded) -> int:
