@@ -206,6 +206,7 @@ def main() -> None:
             client: Any = Redis.from_url(server.url)
             try:
                 _measure(client, server.url, town, port)
+                _tell_memory(daemon.pid)
             finally:
                 client.close()
                 daemon.terminate()
@@ -272,6 +273,15 @@ def _held_up(port: int, stage: str) -> dict[str, int]:
             counts["longer" if bound == "+Inf" else f"up to {float(bound) * 1000:g} ms"] = int(float(total)) - before
         before = int(float(total))
     return counts
+
+
+def _tell_memory(pid: int) -> None:
+    """The largest memory that the daemon and its keeper had, where the system tells."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    if children.exists():
+        peaks = [re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{p}/status").read_text()) for p in [pid, *children.read_text().split()]]
+        said = [f"{int(peak[1]) / 1e6:.1f} GB" for peak in peaks if peak]
+        print(f"memory at most: the daemon {said[0]}, its keeper {said[1]}")
 
 
 def _free_port() -> int:

@@ -35,6 +35,8 @@ from pipeline.progress import loading
 
 LOOK_EVERY_S = 0.05
 """A change is taken when two looks, so far apart, have seen the same: a file that is still being written to is not."""
+MODEST = 5
+"""How much the keeper stands back for the daemon, in steps of `nice`."""
 
 
 @dataclass(slots=True)
@@ -252,6 +254,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # They go to the whole group, or to all of a service; when to end the daemon says.
         signal.signal(number, signal.SIG_IGN)
+    # Where there are too few cores for all, the fixes come first.
+    os.nice(MODEST)
     channel = socket.socket(fileno=int(sys.argv[1]))
     try:
         keeper = Keeper(Taker(channel).take(), Giver(channel))
