@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -162,10 +161,6 @@ def curfew(subjects: int) -> None:
     )
 
 
-def _chosen(only: list[str]) -> Iterator[str]:
-    yield from only or ("schedules", "ticks", "curfew", "live")
-
-
 def main() -> None:
     """Run what was asked for, and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -179,7 +174,7 @@ def main() -> None:
         "curfew": lambda: curfew(100_000 // part),
         "live": lambda: live(100_000 // part, 5_000),
     }
-    for name in _chosen(options.only):
+    for name in options.only or runs:
         runs[name]()
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from fences.fence_set import FenceSet
 from fences.numbering import Ids
 from operators.events import let_go_told
+from operators.renumbering import renumber, settle
 from operators.slot_machine import give_slot_back
 from operators.state import OPEN_EPISODES, ROW, SLOT, USED_SLOTS, USED_TOLD, State
-from operators.versions import renumber, settle
 
 
 def to_snapshot(state: State, numbering: str) -> dict[str, Any]:

@@ -22,13 +22,14 @@ from operators.alert import Alert
 from operators.contact import clear_flag, is_open
 from operators.due import bring_due_of, bring_forward, bring_one
 from operators.edges import bring_edge, bring_edges, last_position, set_next_edge
-from operators.events import RULE_ENDED, Events, has_room, let_go_told
+from operators.events import RULE_ENDED, Events, has_room
 from operators.fix_batch import ABSENT_MS
 from operators.judge import binds_profile
 from operators.raise_alerts import Telling
+from operators.renumbering import renumber
 from operators.slot_machine import slots_from
 from operators.standing import close, end_area, end_rules, unlink
-from operators.state import AREA_RULE, FIRST_FLAG, KINDS, NEXT_DUE, NO_VERDICT, OPEN, OPEN_EPISODES, Memory, State, empty_rows
+from operators.state import AREA_RULE, FIRST_FLAG, KINDS, NEXT_DUE, NO_VERDICT, Memory, State, empty_rows
 from operators.step import run_with_room
 
 _SPARE = 2 * len(KINDS)
@@ -373,44 +374,3 @@ def _fences_for(fence_set: FenceSet, state: State) -> Fences:
     if fence_set.zone_index.is_complete:
         return fence_set.fences
     return fence_set.fences_for(np.ascontiguousarray(row["pos_lon"]), np.ascontiguousarray(row["pos_lat"]))
-
-
-def renumber(state: State, subjects: int, subject_to: NDArray[np.int64], rule_to: NDArray[np.int64]) -> None:
-    """Give rows and slots their new numbers; rows of subjects who are gone (-1) are dropped, slots of rules that are gone too."""
-    m = state.memory
-    row, area = empty_rows(subjects)
-    stays = np.nonzero(subject_to >= 0)[0]
-    row[subject_to[stays]], area[subject_to[stays]] = m.row[stays], m.area[stays]
-    held = m.pool.slot["rule"] >= 0
-    m.pool.slot["rule"][held] = rule_to[m.pool.slot["rule"][held]]
-    state.memory = m._replace(row=row, area=area)
-    state.subjects = subjects
-
-
-@compiled
-def _settle(fences: Fences, memory: Memory) -> None:
-    for s in range(len(memory.row)):
-        row = memory.row[s]
-        if row.arrival_ms == ABSENT_MS:
-            continue
-        before, at = np.int64(-1), np.int64(row.first_slot)
-        while at >= 0:
-            slot = memory.pool.slot[at]
-            following = np.int64(slot.next)
-            if slot.rule < 0:
-                if slot.state == OPEN:
-                    memory.pool.head[OPEN_EPISODES] -= 1
-                    let_go_told(memory.pool, slot)
-                unlink(memory.pool, row, before, at)
-            else:
-                before = at
-            at = following
-        row.area_found = -1
-        row.silent_after_ms = fences.silent_after_ms[s]
-        set_next_edge(fences, row, s)
-
-
-def settle(fences: Fences, state: State) -> None:
-    """Make a state that was just renumbered, without its old version at hand, one of this fence set: slots without a rule go."""
-    _settle(fences, state.memory)
-    state.memory.pool.head[NEXT_DUE] = 0

@@ -9,7 +9,7 @@ saved together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,7 +21,6 @@ from fences.problems import FencewatchError
 from pipeline.episodes import Shard
 from pipeline.items import Chunk, JudgedBatch, Mark, Outgoing
 from pipeline.runner import Run
-from pipeline.sources.patient import Stopped
 
 
 class Reader(Protocol):
@@ -82,7 +81,7 @@ class Source(FixedPartitionedSource[Chunk | Mark, Any]):
         try:
             return _Partition(self._open(resume_state), self._run)
         except FencewatchError:
-            return _Partition(IteratorReader(iter(()), lambda: resume_state), self._run)
+            return _Partition(_NothingToRead(resume_state), self._run)
 
 
 class ShardLogic(StatefulBatchLogic[JudgedBatch | Mark, Outgoing, Any]):
@@ -163,27 +162,23 @@ class Sink(FixedPartitionedSink[Outgoing, int]):
         return _SinkPartition(self._open(), self._run)
 
 
-class IteratorReader:
-    """A reader over an iterator of chunks that knows its position."""
+class _NothingToRead:
+    """The reader of an input that could not be opened: it is at its end, and a later run begins where this one would have."""
 
-    def __init__(self, chunks: Iterator[Chunk | Mark], position: Callable[[], Any]) -> None:
-        self._chunks = chunks
+    def __init__(self, position: Any) -> None:  # noqa: ANN401 - each reader's own
         self._position = position
 
     def next_items(self) -> list[Chunk | Mark]:
-        """The next chunk; StopIteration at the end, and where it is told to stop while it waits."""
-        try:
-            return [next(self._chunks)]
-        except Stopped:
-            raise StopIteration from None
+        """The end."""
+        raise StopIteration
 
     def next_awake(self) -> datetime | None:
         """At once."""
         return None
 
-    def position(self) -> Any:  # noqa: ANN401 - each reader's or shard's own
-        """Where the last chunk given ended."""
-        return self._position()
+    def position(self) -> Any:  # noqa: ANN401 - each reader's own
+        """Where it was to begin."""
+        return self._position
 
     def close(self) -> None:
-        """Nothing is kept open between chunks."""
+        """Nothing is open."""

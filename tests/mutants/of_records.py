@@ -89,7 +89,7 @@ RECORD_MUTATIONS = (
         ),
     ),
     *in_file(
-        "operators/versions.py",
+        "operators/renumbering.py",
         SNAPSHOT,
         ("rules keep their numbers in another registry", 'm.pool.slot["rule"][held] = rule_to[m.pool.slot["rule"][held]]', "pass"),
     ),
