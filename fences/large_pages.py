@@ -1,8 +1,7 @@
 """Tables that are read at random, in large pages of memory: one miss of the processor's page table less a fix.
 
 What a fence set is made of comes out of memory that the loading of the registry has used before, in pages of 4 KiB. On a virtual
-machine a look-up in a page table costs up to 24 reads; the judge took 200 ns a fix in some runs and 145 in others, as the pages
-happened to lie. In large pages it is always the latter.
+machine a look-up in a page table costs up to 24 reads, so that the judge was fast or slow as the pages happened to lie.
 """
 
 from __future__ import annotations
