@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,7 @@ KEEP_DAYS = 30
 
 def replay(registry: Registry, path: Path, url: str, prefix: str) -> Measured:
     """Compile the registry (rasters, bindings, directory of subjects) and replay a file with one worker; all of it is measured."""
+    gc.collect()  # what the run before has left is not this one's memory
     watch = Watch()
     fence_set = FenceSet(registry)
     report = run_replay(ReplayOptions([str(path)], FileOptions(), redis=url, prefix=prefix), fence_set).report
@@ -46,6 +48,7 @@ def replay(registry: Registry, path: Path, url: str, prefix: str) -> Measured:
 
 def live(registry: Registry, source: str, stream: str, fixes: int, url: str, prefix: str) -> Measured:
     """Judge what a Redis stream holds as the daemon does, saving as it saves; ends when so many fixes were read."""
+    gc.collect()
     watch, totals, run = Watch(), Totals(), Run()
     fence_set, client = FenceSet(registry), connect(url)
     sink = RedisAlerts(client, RedisNames(prefix), KEEP_DAYS, "bench")
